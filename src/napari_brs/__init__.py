@@ -1,0 +1,31 @@
+"""Interactive segmentation with the backpropagating refinement scheme (BRS).
+
+Importing the package loads neither torch nor napari: the names below are
+fetched when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_brs.clicks import Click
+    from napari_brs.models import list_models
+    from napari_brs.segmenter import Prediction, Segmenter
+
+__version__ = "0.1.0"
+__all__ = ["Click", "Prediction", "Segmenter", "__version__", "list_models"]
+
+_HOME = {
+    "Click": "napari_brs.clicks",
+    "Prediction": "napari_brs.segmenter",
+    "Segmenter": "napari_brs.segmenter",
+    "list_models": "napari_brs.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
