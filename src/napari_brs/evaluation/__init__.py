@@ -1,0 +1,1 @@
+"""Robot runs over dataset packs, and what they show."""

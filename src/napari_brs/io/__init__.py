@@ -1,0 +1,1 @@
+"""Reading what is on disk: dataset packs, images, labels and session files."""
