@@ -1,0 +1,167 @@
+"""The way between an image and the grid that a network sees, and back.
+
+All positions are (row, column) with pixel centres at integers, in the image
+and in the grid alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Pixels from (top, left) up to, not including, (bottom, right)."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the box in an (H, W, ...) array."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def union(self, other: Box) -> Box:
+        """Smallest box around both."""
+        return Box(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+    def intersection(self, other: Box) -> Box:
+        """Common pixels; height or width is 0 if there are none."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        return Box(
+            top,
+            left,
+            max(top, min(self.bottom, other.bottom)),
+            max(left, min(self.right, other.right)),
+        )
+
+    def grown(self, margin: int, shape: tuple[int, int]) -> Box:
+        """The box with a margin in pixels, cut off at the borders of an (H, W) image."""
+        return Box(
+            max(0, self.top - margin),
+            max(0, self.left - margin),
+            min(shape[0], self.bottom + margin),
+            min(shape[1], self.right + margin),
+        )
+
+    def shifted(self, rows: int, columns: int) -> Box:
+        """The box moved by whole pixels."""
+        return Box(self.top + rows, self.left + columns, self.bottom + rows, self.right + columns)
+
+    @staticmethod
+    def around(mask: NDArray[np.bool_]) -> Box | None:
+        """Bounding box of the True pixels of an (H, W) mask; None if there are none."""
+        rows = np.flatnonzero(mask.any(axis=1))
+        if rows.size == 0:
+            return None
+        columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+        return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A window of the image, stretched to the network's grid; invertible.
+
+    Parameters
+    ----------
+    box : Box
+        The window, inside the image.
+    grid : (int, int)
+        Rows and columns that the window is resampled to.
+    """
+
+    box: Box
+    grid: tuple[int, int]
+
+    @property
+    def scale(self) -> float:
+        """Grid pixels per image pixel along the longer side."""
+        if self.box.height >= self.box.width:
+            return self.grid[0] / self.box.height
+        return self.grid[1] / self.box.width
+
+    def to_grid(self, points: ArrayLike) -> NDArray[np.float64]:
+        """(N, 2) image positions as grid positions."""
+        return (np.asarray(points, float) - self._origin + 0.5) * self._factor - 0.5
+
+    def to_image(self, points: ArrayLike) -> NDArray[np.float64]:
+        """(N, 2) grid positions as image positions; inverse of `to_grid`."""
+        return (np.asarray(points, float) + 0.5) / self._factor - 0.5 + self._origin
+
+    def crop(self, pixels: NDArray[np.float32]) -> Tensor:
+        """Resample the pixels of the window to the grid.
+
+        Parameters
+        ----------
+        pixels : (height, width, C) float32
+            The window's own pixels, as `ImageSource.read` returns them.
+
+        Returns
+        -------
+        (1, C, rows, columns) float32
+            Bilinear, averaging where the grid is coarser than the image.
+        """
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+        if tensor.shape[-2:] == self.grid:
+            return tensor
+        return F.interpolate(
+            tensor, self.grid, mode="bilinear", align_corners=False, antialias=True
+        )
+
+    def paste(self, values: Tensor) -> Tensor:
+        """Resample (1, 1, rows, columns) values of the grid to the window's (height, width).
+
+        Plain bilinear interpolation, so that the value of a pixel is what
+        `sample` reads at its centre.
+        """
+        size = (self.box.height, self.box.width)
+        if values.shape[-2:] != size:
+            values = F.interpolate(values, size, mode="bilinear", align_corners=False)
+        return values[0, 0]
+
+    @property
+    def _origin(self) -> NDArray[np.float64]:
+        return np.array([self.box.top, self.box.left], float)
+
+    @property
+    def _factor(self) -> NDArray[np.float64]:
+        return np.array([self.grid[0] / self.box.height, self.grid[1] / self.box.width])
+
+
+def sample(values: Tensor, points: Tensor) -> Tensor:
+    """Bilinear samples of a (1, 1, rows, columns) tensor at (N, 2) grid positions.
+
+    Positions beyond the outermost pixel centres take the value there. The
+    result is (N,) and differentiable in `values`.
+    """
+    plane = values[0, 0]
+    rows, columns = plane.shape
+    row = points[:, 0].clamp(0, rows - 1)
+    column = points[:, 1].clamp(0, columns - 1)
+    top, left = row.floor().long(), column.floor().long()
+    bottom, right = (top + 1).clamp(max=rows - 1), (left + 1).clamp(max=columns - 1)
+    down, across = row - top, column - left
+    upper = plane[top, left] * (1 - across) + plane[top, right] * across
+    lower = plane[bottom, left] * (1 - across) + plane[bottom, right] * across
+    return upper * (1 - down) + lower * down

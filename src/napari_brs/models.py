@@ -1,0 +1,216 @@
+"""The networks that can be named, and their weights.
+
+Weights are safetensors files alone, so loading them runs no code. Each carries
+its architecture and a digest of its tensors; shipped files are pinned by their
+SHA-256 as well, so that a damaged or half-copied file is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_brs.networks.base import InteractiveNetwork
+
+# Installed, the weights lie inside the package; in a checkout, at its top.
+_INSTALLED = Path(__file__).parent / "weights"
+WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One entry of the registry.
+
+    Attributes
+    ----------
+    name : str
+        What users write; also the architecture named in its weights files.
+    description : str
+        One line for people.
+    builder : str
+        ``"module:class"``; called without arguments it gives the network.
+    sha256 : str or None
+        Of the shipped weights file; None if none is shipped.
+    """
+
+    name: str
+    description: str
+    builder: str
+    sha256: str | None
+
+    @property
+    def path(self) -> Path:
+        """Where the shipped weights lie."""
+        return WEIGHTS / f"{self.name}.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """Where the model card lies."""
+        return WEIGHTS / f"{self.name}.md"
+
+    @property
+    def available(self) -> bool:
+        """Whether weights are there."""
+        return self.path.is_file()
+
+    def build(self) -> InteractiveNetwork:
+        """The network with untrained parameters."""
+        module, name = self.builder.split(":")
+        network: InteractiveNetwork = getattr(import_module(module), name)()
+        return network
+
+
+_MODELS = (
+    ModelInfo(
+        "brs-live",
+        "image features once, clicks late: milliseconds per click on a laptop",
+        "napari_brs.networks.brs_live:BRSLive",
+        None,
+    ),
+    ModelInfo(
+        "brs-densenet",
+        "the network of the BRS paper (Jang & Kim, CVPR 2019), about a second per click",
+        "napari_brs.networks.brs_densenet:BRSDenseNet",
+        None,
+    ),
+)
+
+
+def list_models() -> tuple[ModelInfo, ...]:
+    """All known models, the default first. Loads no torch."""
+    return _MODELS
+
+
+def model_info(name: str) -> ModelInfo:
+    """The entry of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for info in _MODELS:
+        if info.name == name:
+            return info
+    allowed = ", ".join(info.name for info in _MODELS)
+    raise ValueError(f"unknown model {name!r}; allowed are {allowed}, or a .safetensors file")
+
+
+def load_model(name_or_path: str | os.PathLike[str]) -> InteractiveNetwork:
+    """A network with its weights, in eval mode, float32, on the CPU.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name from `list_models`, or a ``.safetensors`` file that
+        `save_weights` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the file is no safetensors file, is damaged
+        (its digest differs), or holds the weights of something else.
+    FileNotFoundError
+        If the file does not exist, or no weights are shipped under the name.
+    """
+    if Path(name_or_path).suffix == ".safetensors":
+        path, expected = Path(name_or_path), None
+        if not path.is_file():
+            raise FileNotFoundError(f"no such weights file: {path}")
+    else:
+        info = model_info(str(name_or_path))
+        path, expected = info.path, info.sha256
+        if not info.available:
+            raise FileNotFoundError(
+                f"no weights are shipped for {info.name}; give a .safetensors file instead, "
+                "such as one made by 'napari-brs import-caffe' or 'napari-brs train'"
+            )
+    if expected is not None:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != expected:
+            raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {expected}")
+    tensors, metadata = _read(path)
+    network = model_info(metadata["architecture"]).build()
+    missing, unexpected = network.load_state_dict(tensors, strict=False)
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise ValueError(
+            f"{path} does not fit {metadata['architecture']}: "
+            f"{len(missing)} tensors missing {missing[:3]}, "
+            f"{len(unexpected)} unexpected {unexpected[:3]}"
+        )
+    return network.eval().requires_grad_(False)
+
+
+def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], architecture: str) -> Path:
+    """Write weights as float16 safetensors; vectors stay float32.
+
+    Kernels lose nothing that matters in half precision; running variances can
+    lie below its smallest value, and vectors are small anyway.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    path : str or path
+        Ends in ``.safetensors``; replaced only once the new file is complete.
+    architecture : str
+        A name from `list_models`.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path} must end in .safetensors")
+    model_info(architecture)
+    tensors = {
+        key: value.detach()
+        .cpu()
+        .to(torch.float16 if value.ndim > 1 else torch.float32)
+        .contiguous()
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    os.close(handle)
+    try:
+        save_file(tensors, partial, {"architecture": architecture, "sha256": digest(tensors)})
+        os.replace(partial, path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    return path
+
+
+def digest(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values of tensors."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a complete safetensors file: {error}") from None
+    for key in ("architecture", "sha256"):
+        if key not in metadata:
+            raise ValueError(f"{path} was not written by napari-brs: its metadata has no {key!r}")
+    if digest(tensors) != metadata["sha256"]:
+        raise ValueError(f"{path} is damaged: its tensors do not match the SHA-256 it carries")
+    return {key: tensor.float() for key, tensor in tensors.items()}, metadata

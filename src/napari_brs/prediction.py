@@ -1,0 +1,169 @@
+"""What a prediction is, and what the next click takes from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brs import zoom
+from napari_brs.clicks import Click
+from napari_brs.geometry import Box, View
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_brs.refinement import Refinement
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The mask of one object, and what the next click starts from.
+
+    Arrays are read-only. Outside the view the probability is 0.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns of the image.
+    view : View
+        The part of the image that was looked at.
+    window_probability : (view.box.height, view.box.width) float32
+        Foreground probability in the view.
+    threshold : float
+        Pixels above it are foreground.
+    clicks : tuple of Click
+    clicks_obeyed : tuple of bool
+        Whether each click has its label in the full-resolution mask.
+    bbox : Box
+        Smallest box around the pixels that differ from the previous mask; of
+        height 0 if none does.
+    refinement : Refinement or None
+        None if every click was obeyed without it, or it was not wanted.
+    seconds : float
+        What the whole call took.
+    map_change : (1, 2, rows, columns) tensor or None
+        What refinement added to the maps so far; the warm start.
+    """
+
+    shape: tuple[int, int]
+    view: View
+    window_probability: NDArray[np.float32]
+    threshold: float
+    clicks: tuple[Click, ...]
+    clicks_obeyed: tuple[bool, ...]
+    bbox: Box
+    refinement: Refinement | None
+    seconds: float
+    map_change: Tensor | None = field(default=None, repr=False)
+
+    @cached_property
+    def window_mask(self) -> NDArray[np.bool_]:
+        """The mask inside the view."""
+        mask = self.window_probability > self.threshold
+        mask.setflags(write=False)
+        return mask
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """Probability of the whole image, (H, W) float32, made on demand."""
+        return self._full(self.window_probability)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Mask of the whole image, (H, W) bool, made on demand."""
+        return self._full(self.window_mask)
+
+    def _full(self, window: NDArray[Any]) -> NDArray[Any]:
+        full = np.zeros(self.shape, window.dtype)
+        full[self.view.box.slices] = window
+        return full
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """News from a running prediction.
+
+    Attributes
+    ----------
+    evaluation, limit : int
+        Refinement evaluations made and allowed; (0, limit) after the forward pass.
+    energy : float or None
+        E of the last evaluation.
+    prediction : Prediction or None
+        The mask so far, after the forward pass.
+    """
+
+    evaluation: int
+    limit: int
+    energy: float | None = None
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The mask that a click finds, whether predicted, given or none."""
+
+    window: Box
+    probability: NDArray[np.float32]
+    threshold: float
+    box: Box | None
+    """Around the foreground, in image pixels; None if there is none."""
+    view: View | None = None
+    map_change: Tensor | None = None
+
+    @staticmethod
+    def of(previous: Prediction | NDArray[np.bool_] | None) -> Earlier:
+        """From what `Segmenter.predict` takes as `previous`."""
+        if previous is None:
+            return Earlier(Box(0, 0, 0, 0), np.zeros((0, 0), np.float32), 0.5, None)
+        if isinstance(previous, Prediction):
+            window = previous.view.box
+            box = Box.around(previous.window_mask)
+            return Earlier(
+                window,
+                previous.window_probability,
+                previous.threshold,
+                box and box.shifted(window.top, window.left),
+                previous.view,
+                previous.map_change,
+            )
+        box = Box.around(np.asarray(previous, bool))
+        window = box or Box(0, 0, 0, 0)
+        return Earlier(window, np.asarray(previous[window.slices], np.float32), 0.5, box)
+
+    def next_view(self, shape: tuple[int, int], clicked: Box) -> View:
+        """The view for the mask and the box around all clicks."""
+        if self.view is None and self.box is None:
+            return zoom.first_view(shape, clicked)
+        target = clicked if self.box is None else self.box.union(clicked)
+        if self.view is None:
+            return zoom.object_view(shape, target)
+        # Clicks alone say nothing about the size of the object.
+        if self.box is None and target.intersection(self.view.box) == target:
+            return self.view
+        return zoom.next_view(self.view, shape, target)
+
+    def read(self, box: Box) -> NDArray[np.float32]:
+        """Probability in a box of the image; 0 outside the window."""
+        values = np.zeros((box.height, box.width), np.float32)
+        common = box.intersection(self.window)
+        values[common.shifted(-box.top, -box.left).slices] = self.probability[
+            common.shifted(-self.window.top, -self.window.left).slices
+        ]
+        return values
+
+    def difference(self, box: Box, mask: NDArray[np.bool_]) -> Box:
+        """Smallest box around the pixels where a mask, given in a box, is another one."""
+        both = self.window.union(box) if self.window.height else box
+        changed = self.read(both) > self.threshold
+        changed[box.shifted(-both.top, -both.left).slices] ^= mask
+        found = Box.around(changed)
+        return (
+            found.shifted(both.top, both.left)
+            if found
+            else Box(box.top, box.left, box.top, box.left)
+        )
