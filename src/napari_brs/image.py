@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Channel: TypeAlias = int | Literal["mean", "max"]
+Channel: TypeAlias = int | str
+"""An index, "mean" or "max"."""
 
 # The grey values that an image's own limits are estimated from: at most this
 # many, spread over the image; of lazy images at most this many blocks are read.
@@ -195,15 +196,15 @@ def _shape_and_dtype(image: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def _choose_channels(
     dims: tuple[int, ...], channel: Channel | None
-) -> tuple[Literal["mean", "max"] | None, tuple[int | slice, ...]]:
+) -> tuple[str | None, tuple[int | slice, ...]]:
     """How channels are joined (None: not at all), and what to index behind row and column."""
     count = dims[2] if len(dims) == 3 else 1
     if channel is None and count in (3, 4):
         return None, (slice(0, 3),)
-    if channel is None or channel == "mean" or channel == "max":
+    if channel in (None, "mean", "max"):
         if count == 1:
             return None, (0,) * (len(dims) - 2)
-        return channel or "max", (slice(None),)
+        return str(channel or "max"), (slice(None),)
     whole = isinstance(channel, int | np.integer) and not isinstance(channel, bool)
     if not (whole and 0 <= int(channel) < count):
         raise ValueError(
