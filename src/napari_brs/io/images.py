@@ -1,0 +1,187 @@
+"""Image files, read as `ImageSource` takes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = "TIFF, PNG, JPEG, WebP, NPY and Zarr"
+
+# The largest picture that is read without the decoder suspecting a decompression bomb.
+_LARGEST_PICTURE = 20_000 * 20_000
+# Without names the last axis holds channels if it is no longer than this.
+_MOST_CHANNELS = 8
+
+
+def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any:
+    """One plane of an image file, (H, W) or (H, W, C).
+
+    Rows and columns are those stored in the file (a rotation noted in a JPEG is not
+    applied), as napari shows them. Zarr, NPY and uncompressed TIFF are read lazily.
+
+    Parameters
+    ----------
+    path : str or path
+        ``.tif``, ``.tiff``, ``.png``, ``.jpg``, ``.jpeg``, ``.webp``, ``.npy``, or a
+        Zarr folder: an array, a group with one array, or an OME-Zarr image, of which
+        the finest level is taken.
+    indices : sequence of int
+        Which plane of a stack: one index per stack axis, in the file's order; axes of
+        length 1 may be left out. TIFF and OME-Zarr name their axes. In other files the
+        last two axes are rows and columns, or the last three rows, columns and
+        channels if the last one has at most 8 entries.
+
+    Returns
+    -------
+    array-like
+        A numpy array, or a lazy array with shape, dtype, chunks and slicing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not an image of these kinds, or the indices do not fit.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    reader = _read_zarr if path.is_dir() else _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path} is not an image that can be read; {KINDS} are allowed")
+    try:
+        array, axes = reader(path)
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise ValueError(
+            f"{path} is not an image that can be read ({error}); {KINDS} are allowed"
+        ) from error
+    return _plane(path, array, axes or _guess_axes(path, array.shape), indices)
+
+
+class LazyPlane:
+    """A plane of an array on disk, as (row, column[, channel]); slicing reads that part alone."""
+
+    def __init__(
+        self, path: Path, array: Any, key: Sequence[int | None], order: Sequence[int]
+    ) -> None:
+        self._path, self._array, self._key, self._order = path, array, key, order
+        self.dtype: np.dtype[Any] = array.dtype
+        self.shape: tuple[int, ...] = tuple(array.shape[axis] for axis in order)
+        self.chunks: tuple[int, ...] = tuple(array.chunks[axis] for axis in order)
+
+    def __getitem__(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        full: list[Any] = list(self._key)
+        for axis, part in zip(self._order, key, strict=True):
+            full[axis] = part
+        try:
+            values = np.asarray(self._array[tuple(full)])
+        except Exception as error:  # decoders raise whatever they like on damaged files
+            raise ValueError(f"{self._path} is damaged ({error})") from error
+        kept = [axis for axis in self._order if isinstance(full[axis], slice)]
+        return values.transpose([sorted(kept).index(axis) for axis in kept])
+
+
+def _plane(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Any:
+    """Move rows, columns and channels to the front, in this order; index the rest."""
+    order = [axes.index("Y"), axes.index("X")]
+    order += [axes.index(name) for name in "SC" if name in axes][:1]
+    stack = [axis for axis in range(len(axes)) if axis not in order]
+    long = [axis for axis in stack if array.shape[axis] > 1]
+    asked = stack if len(indices) == len(stack) else long
+    chosen = dict.fromkeys(stack, 0) | dict(zip(asked, indices, strict=False))
+    inside = all(0 <= index < array.shape[axis] for axis, index in chosen.items())
+    if len(indices) != len(asked) or not inside:
+        wanted = ", ".join(f"0 to {array.shape[axis] - 1} along {axes[axis]}" for axis in long)
+        raise ValueError(
+            f"{path} has shape {tuple(array.shape)} and axes {axes}; slice indices allowed: "
+            f"{wanted or 'none'}; given: {', '.join(map(str, indices)) or 'none'}"
+        )
+    key = [chosen.get(axis) for axis in range(len(axes))]
+    if not isinstance(array, np.ndarray):
+        return LazyPlane(path, array, key, order)
+    plane = array[tuple(slice(None) if index is None else index for index in key)]
+    return plane.transpose([sorted(order).index(axis) for axis in order])
+
+
+def _guess_axes(path: Path, shape: tuple[int, ...]) -> str:
+    if len(shape) < 2:
+        raise ValueError(
+            f"{path} holds an array of shape {tuple(shape)}; images have two axes or more"
+        )
+    if len(shape) > 2 and shape[-1] <= _MOST_CHANNELS:
+        return "Q" * (len(shape) - 3) + "YXC"
+    return "Q" * (len(shape) - 2) + "YX"
+
+
+def _read_tiff(path: Path) -> tuple[Any, str | None]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        # Data in one uncompressed piece need not be loaded.
+        if series.dataoffset is not None and series.keyframe.is_memmappable:
+            return tifffile.memmap(path, series=0, mode="r"), series.axes
+        return series.asarray(), series.axes
+
+
+def _read_picture(path: Path) -> tuple[Any, str | None]:
+    from PIL import Image
+
+    usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, _LARGEST_PICTURE
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as file:
+            return np.asarray(_plain_mode(file)), None
+    finally:
+        Image.MAX_IMAGE_PIXELS = usual
+
+
+def _plain_mode(picture: Any) -> Any:
+    """Grey, RGB or RGBA: palettes looked up, print colours converted, grey without alpha."""
+    if picture.mode in ("1", "L", "I", "F", "RGB", "RGBA") or picture.mode.startswith("I;16"):
+        return picture
+    return picture.convert("L" if picture.mode in ("LA", "La") else "RGB")
+
+
+def _read_npy(path: Path) -> tuple[Any, str | None]:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise ValueError("it holds several arrays")
+    return array, None
+
+
+def _read_zarr(path: Path) -> tuple[Any, str | None]:
+    try:
+        import zarr
+    except ImportError:
+        raise ValueError('Zarr needs: pip install "napari-brs[zarr]"') from None
+
+    node = zarr.open(path, mode="r")
+    if isinstance(node, zarr.Array):
+        return node, None
+    attributes: Any = node.attrs.get("ome", node.attrs)  # OME-Zarr 0.5, and before
+    if "multiscales" in attributes:
+        image = attributes["multiscales"][0]
+        names = [axis["name"] if isinstance(axis, dict) else axis for axis in image["axes"]]
+        return node[image["datasets"][0]["path"]], "".join(name[0].upper() for name in names)
+    arrays = dict(node.arrays())
+    if len(arrays) != 1:
+        found = ", ".join(sorted(arrays)) or "none"
+        raise ValueError(f"it is a Zarr group; give the path of one of its arrays: {found}")
+    return arrays.popitem()[1], None
+
+
+_READERS: dict[str, Callable[[Path], tuple[Any, str | None]]] = {
+    ".tif": _read_tiff,
+    ".tiff": _read_tiff,
+    ".png": _read_picture,
+    ".jpg": _read_picture,
+    ".jpeg": _read_picture,
+    ".webp": _read_picture,
+    ".npy": _read_npy,
+}
