@@ -11,7 +11,7 @@ import zarr
 from PIL import Image
 
 from napari_brs.image import ImageSource
-from napari_brs.io.images import read_image
+from napari_brs.io.images import read_image, read_plane
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
@@ -118,6 +118,16 @@ def test_a_tiff_hyperstack_needs_one_index_an_axis_and_keeps_its_channels(
         assert np.array_equal(read_image(path, [1, 2]), np.moveaxis(image[1, 2], 0, -1))
         with pytest.raises(ValueError, match=r"allowed: 0 to 1 along T, 0 to 3 along Z; given: 1$"):
             read_image(path, [1])
+
+
+def test_a_plane_knows_where_it_lies_in_its_file(tmp_path: Path) -> None:
+    plane = read_plane(write(tmp_path / "stack.tif", STACK), [3])
+    assert (plane.shape, plane.position) == ((5, 20, 30), (3, None, None))
+    plane = read_plane(write(tmp_path / "colour.png", RGB))
+    assert (plane.shape, plane.position) == ((20, 30), (None, None))
+    ome_zarr(tmp_path / "cells.ome.zarr", "0.5")  # axes TCYX
+    plane = read_plane(tmp_path / "cells.ome.zarr", [1])
+    assert (plane.shape, plane.position) == ((2, 40, 60), (1, None, None))
 
 
 def test_axes_of_length_one_need_no_index(tmp_path: Path) -> None:

@@ -40,3 +40,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text; an old file is replaced only once the new one is complete."""
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,27 @@ _LARGEST_PICTURE = 20_000 * 20_000
 _MOST_CHANNELS = 8
 
 
-def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any:
-    """One plane of an image file, (H, W) or (H, W, C).
+@dataclass(frozen=True)
+class Plane:
+    """Rows and columns of an image file, and where they lie in it.
+
+    Attributes
+    ----------
+    pixels : (H, W) or (H, W, C) array-like
+        A numpy array, or a lazy array with shape, dtype, chunks and slicing.
+    shape : tuple of int
+        Of the whole file, without its channels.
+    position : tuple of int or None
+        One entry per axis of ``shape``: the plane's index, None for rows and columns.
+    """
+
+    pixels: Any
+    shape: tuple[int, ...]
+    position: tuple[int | None, ...]
+
+
+def read_plane(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Plane:
+    """One plane of an image file.
 
     Rows and columns are those stored in the file (a rotation noted in a JPEG is not
     applied), as napari shows them. Zarr, NPY and uncompressed TIFF are read lazily.
@@ -35,11 +55,6 @@ def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any
         length 1 may be left out. TIFF and OME-Zarr name their axes. In other files the
         last two axes are rows and columns, or the last three rows, columns and
         channels if the last one has at most 8 entries.
-
-    Returns
-    -------
-    array-like
-        A numpy array, or a lazy array with shape, dtype, chunks and slicing.
 
     Raises
     ------
@@ -60,7 +75,12 @@ def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any
         raise ValueError(
             f"{path} is not an image that can be read ({error}); {KINDS} are allowed"
         ) from error
-    return _plane(path, array, axes or _guess_axes(path, array.shape), indices)
+    return _choose(path, array, axes or _guess_axes(path, array.shape), indices)
+
+
+def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any:
+    """The pixels of `read_plane`: (H, W) or (H, W, C), an array or a lazy one."""
+    return read_plane(path, indices).pixels
 
 
 class LazyPlane:
@@ -86,7 +106,7 @@ class LazyPlane:
         return values.transpose([sorted(kept).index(axis) for axis in kept])
 
 
-def _plane(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Any:
+def _choose(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Plane:
     """Move rows, columns and channels to the front, in this order; index the rest."""
     order = [axes.index("Y"), axes.index("X")]
     order += [axes.index(name) for name in "SC" if name in axes][:1]
@@ -102,10 +122,15 @@ def _plane(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Any:
             f"{wanted or 'none'}; given: {', '.join(map(str, indices)) or 'none'}"
         )
     key = [chosen.get(axis) for axis in range(len(axes))]
-    if not isinstance(array, np.ndarray):
-        return LazyPlane(path, array, key, order)
-    plane = array[tuple(slice(None) if index is None else index for index in key)]
-    return plane.transpose([sorted(order).index(axis) for axis in order])
+    if isinstance(array, np.ndarray):
+        part = array[tuple(slice(None) if index is None else index for index in key)]
+        pixels: Any = part.transpose([sorted(order).index(axis) for axis in order])
+    else:
+        pixels = LazyPlane(path, array, key, order)
+    spatial = [axis for axis in range(len(axes)) if axis not in order[2:]]
+    return Plane(
+        pixels, tuple(array.shape[axis] for axis in spatial), tuple(key[axis] for axis in spatial)
+    )
 
 
 def _guess_axes(path: Path, shape: tuple[int, ...]) -> str:

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from napari_brs.io.atomic import atomic, check_writable, write_text
+
+
+def test_the_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_text("old")
+    with atomic(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+        assert partial.suffix == ".tif"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.tif"
+    path.write_text("old")
+    with pytest.raises(error), atomic(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_written_as_utf8_with_plain_line_ends(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.json", "µ\n")
+    assert (tmp_path / "a.json").read_bytes() == b"\xc2\xb5\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permission bits")
+def test_the_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    write_text(tmp_path / "a.json", "")
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        check_writable(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        check_writable(tmp_path / "no" / "a.tif")
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        check_writable(tmp_path / "file" / "a.tif")
+    assert check_writable(tmp_path / "a.tif") == tmp_path / "a.tif"
+    assert not (tmp_path / "a.tif").exists()
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="permissions do not hold the superuser back"
+)
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="permission denied"):
+        check_writable(tmp_path / "a.tif")
