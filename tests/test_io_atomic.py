@@ -19,13 +19,18 @@ def test_the_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def write_half(path: Path, error: type[BaseException]) -> None:
+    with atomic(path) as partial:
+        partial.write_text("half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "a.tif"
     path.write_text("old")
-    with pytest.raises(error), atomic(path) as partial:
-        partial.write_text("half")
-        raise error
+    with pytest.raises(error):
+        write_half(path, error)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
