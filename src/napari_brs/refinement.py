@@ -28,7 +28,7 @@ INERTIA = 1e-3
 """λ in Eq. 2."""
 HISTORY = 20
 """Curvature pairs that L-BFGS keeps, as in the authors' code."""
-MARGIN = 1.0
+MARGIN = 2.0
 """By how much the first step aims to put a wrong click's logit on the right side."""
 
 
@@ -78,6 +78,11 @@ def corrective_energy(logits: Tensor, points: Tensor, labels: Tensor) -> Tensor:
 def inertial_energy(maps: Tensor, anchor: Tensor) -> Tensor:
     """E_I (Eq. 5): squared change of the maps, both (1, 2, H, W)."""
     return (maps - anchor).square().sum()
+
+
+def prepare() -> None:
+    """Load what the first refinement of a process loads: torch's optimisers, some seconds."""
+    torch.optim.LBFGS([torch.zeros(1)])
 
 
 class _Stop(Exception):

@@ -23,7 +23,7 @@ from napari_brs.interaction_maps import interaction_maps
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.prediction import Earlier, Prediction, Progress
-from napari_brs.refinement import Refinement, refine
+from napari_brs.refinement import Refinement, prepare, refine
 
 MAX_EVALUATIONS = 20
 """Refinement stops after so many passes; more rarely change the mask."""
@@ -108,7 +108,7 @@ class Segmenter:
         return self._image.shape
 
     def encode(self, around: tuple[float, float] | None = None) -> None:
-        """Compute the features of the first view now, so that the first click is fast.
+        """Do beforehand what the first click would wait for: the features of the first view.
 
         Parameters
         ----------
@@ -119,6 +119,7 @@ class Segmenter:
         rows, columns = self.shape
         centre = around or ((rows - 1) / 2, (columns - 1) / 2)
         view = zoom.first_view(self.shape, _clicked_box((Click(*centre),)))
+        prepare()
         self._with_fallback(lambda: self._features(view))
 
     def predict(

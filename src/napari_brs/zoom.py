@@ -39,9 +39,8 @@ def first_view(shape: tuple[int, int], clicks: Box) -> View:
     """
     if max(shape) <= WHOLE:
         return _view(Box(0, 0, *shape))
-    spare = max(LONGEST - max(clicks.height, clicks.width), LONGEST // 2)
-    centred = clicks.grown((spare + 1) // 2, shape)
-    return _view(centred)
+    margin = max((LONGEST - max(clicks.height, clicks.width)) // 2, LONGEST // 4)
+    return _view(clicks.grown(margin, shape))
 
 
 def object_view(shape: tuple[int, int], target: Box) -> View:
@@ -56,11 +55,7 @@ def next_view(view: View, shape: tuple[int, int], target: Box) -> View:
     needed = target.grown(max(1, round(TIGHT * side)), shape)
     better = object_view(shape, target)
     fits = needed.intersection(view.box) == needed
-    if fits and better.scale <= LOOSE * view.scale:
-        return view
-    if fits and better.scale <= view.scale:
-        return view
-    return better
+    return view if fits and better.scale <= LOOSE * view.scale else better
 
 
 def _view(box: Box) -> View:

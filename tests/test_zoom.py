@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from napari_brs.geometry import Box
+from napari_brs.zoom import LONGEST, MAGNIFICATION, first_view, next_view, object_view
+
+SHAPES = [(1, 1), (1, 700), (20, 30), (333, 500), (1000, 700), (1025, 300), (20_000, 20_000)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_view_contains_its_target_and_stays_in_the_image_and_the_grid(shape):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        top, left = rng.integers(0, shape[0]), rng.integers(0, shape[1])
+        target = Box(top, left, rng.integers(top, shape[0]) + 1, rng.integers(left, shape[1]) + 1)
+        for view in (first_view(shape, target), object_view(shape, target)):
+            assert view.box.intersection(target) == target
+            assert view.box.intersection(Box(0, 0, *shape)) == view.box
+            assert 1 <= max(view.grid) <= LONGEST
+            assert view.scale <= MAGNIFICATION
+
+
+def test_an_image_of_ordinary_size_is_first_seen_as_a_whole():
+    assert first_view((480, 640), Box(5, 5, 6, 6)).box == Box(0, 0, 480, 640)
+
+
+def test_a_huge_image_is_first_seen_at_full_resolution_around_the_click():
+    view = first_view((20_000, 20_000), Box(9_000, 150, 9_001, 151))
+    assert view.scale == 1
+    assert max(view.box.height, view.box.width) <= LONGEST
+    assert view.box.top < 9_000 < view.box.bottom
+
+
+@pytest.mark.parametrize("side", [15, 100, 3_000])
+def test_nucleus_and_organoid_fill_the_grid_alike(side):
+    view = object_view((8_000, 8_000), Box(4_000, 4_000, 4_000 + side, 4_000 + side))
+    assert 60 <= side * view.scale <= LONGEST
+
+
+def test_a_view_is_kept_while_the_object_changes_a_little():
+    shape = (900, 900)
+    view = object_view(shape, Box(300, 300, 400, 400))
+    assert next_view(view, shape, Box(295, 300, 405, 410)) == view
+
+
+@pytest.mark.parametrize("target", [Box(300, 300, 330, 330), Box(300, 300, 700, 400)])
+def test_a_view_is_left_when_the_object_is_much_smaller_or_reaches_its_border(target):
+    shape = (900, 900)
+    view = object_view(shape, Box(300, 300, 400, 400))
+    assert next_view(view, shape, target) == object_view(shape, target)
