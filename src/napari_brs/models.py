@@ -139,7 +139,10 @@ def load_model(name_or_path: str | os.PathLike[str]) -> InteractiveNetwork:
             raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {expected}")
     tensors, metadata = _read(path)
     network = model_info(metadata["architecture"]).build()
-    missing, unexpected = network.load_state_dict(tensors, strict=False)
+    try:
+        missing, unexpected = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit {metadata['architecture']}: {error}") from None
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(
