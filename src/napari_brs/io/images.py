@@ -108,6 +108,10 @@ class LazyPlane:
 
 def _choose(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Plane:
     """Move rows, columns and channels to the front, in this order; index the rest."""
+    if 0 in array.shape:
+        raise ValueError(
+            f"{path} has shape {tuple(array.shape)}; an image without pixels is not allowed"
+        )
     order = [axes.index("Y"), axes.index("X")]
     order += [axes.index(name) for name in "SC" if name in axes][:1]
     stack = [axis for axis in range(len(axes)) if axis not in order]

@@ -1,0 +1,164 @@
+"""The command line: ``napari-brs COMMAND``.
+
+Commands live where their work is done and are imported when they are chosen, so
+that ``--help`` is quick. Whatever is wrong with the input is a ValueError or an
+OSError there; here it becomes one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, NoReturn
+
+from napari_brs import __version__
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    """A subcommand: its line of help, and what declares its arguments and ``run``."""
+
+    help: str
+    prepare: Callable[[argparse.ArgumentParser], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        After ``--help`` and ``--version``, and if the arguments cannot be parsed.
+    """
+    argv = _join_negative_values(sys.argv[1:] if argv is None else argv)
+    args = _parser(argv).parse_args(argv)
+    # Decoders log what they also raise; the exception has the one line that is wanted.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    try:
+        with _warnings_on_one_line():
+            return args.run(args) or 0
+    except (ValueError, OSError) as error:
+        print(f"napari-brs {args.command}: {_one_line(_message(error))}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {_one_line(message)} (see {self.prog} --help)\n")
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="napari-brs",
+        description="Click a cell, get its mask: interactive segmentation with BRS.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"napari-brs {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=command.help, description=f"{command.help}.", allow_abbrev=False
+        )
+        if name == chosen:
+            command.prepare(sub)
+    return parser
+
+
+def _segment(parser: argparse.ArgumentParser) -> None:
+    from napari_brs import segment_command
+
+    segment_command.add_arguments(parser)
+    parser.set_defaults(run=segment_command.run)
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    from napari_brs.evaluation import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+
+
+def _models(parser: argparse.ArgumentParser) -> None:
+    def run(args: argparse.Namespace) -> None:
+        from napari_brs.models import list_models
+
+        for info in list_models():
+            size = f"{info.path.stat().st_size / 1e6:.1f} MB" if info.available else "no weights"
+            print(f"{info.name:<14}{size:>10}  {info.description}")
+
+    parser.set_defaults(run=run)
+
+
+def _import_caffe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL.caffemodel", help="weights of BRS-DenseNet")
+    parser.add_argument("-o", "--output", metavar="OUT.safetensors", required=True)
+
+    def run(args: argparse.Namespace) -> None:
+        from napari_brs.io.atomic import check_writable
+
+        check_writable(args.output)
+
+        from napari_brs.models import save_weights
+        from napari_brs.networks.caffe import import_caffemodel
+
+        path = save_weights(import_caffemodel(args.model), args.output, "brs-densenet")
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; use it with --model {path}")
+
+    parser.set_defaults(run=run)
+
+
+COMMANDS = {
+    "segment": Command("Segment objects of an image by clicks", _segment),
+    "evaluate": Command("Let a robot click on a dataset pack and measure", _evaluate),
+    "models": Command("List the models and whether their weights are here", _models),
+    "import-caffe": Command("Convert the released Caffe weights of BRS-DenseNet", _import_caffe),
+}
+
+
+def _join_negative_values(argv: Sequence[str]) -> list[str]:
+    """``--fg -3,4`` as ``--fg=-3,4``: argparse takes the value for an option otherwise."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1].startswith("--") and re.match(r"-[\d.]+,", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """Each warning once, without the place in the source that Python adds."""
+    usual = warnings.formatwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", append=True)
+        warnings.formatwarning = lambda message, *_, **__: f"napari-brs: {message}\n"
+        try:
+            yield
+        finally:
+            warnings.formatwarning = usual

@@ -1,0 +1,255 @@
+"""``napari-brs segment``: clicks on the command line, labels in a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brs.clicks import Click
+from napari_brs.image import Channel, ImageSource
+from napari_brs.io.atomic import atomic, check_writable
+from napari_brs.io.images import KINDS, Plane, read_plane
+from napari_brs.io.labels import check_labels_path, write_labels
+from napari_brs.session import Session, load_session, save_session
+
+if TYPE_CHECKING:
+    from napari_brs.prediction import Prediction
+    from napari_brs.segmenter import Segmenter
+
+DEFAULT_MODEL = "brs-live"
+DEFAULT_THRESHOLD = 0.5
+
+EPILOG = """\
+Clicks are made one after the other, in the order given, as in napari: each sees the mask
+of those before it. Positions are row,column in pixels, (0, 0) the centre of the first pixel.
+
+  napari-brs segment cells.tif --fg 120,84 --bg 131,90 -o labels.tif
+  napari-brs segment cells.tif --fg 120,84 --object --fg 40,200 -o labels.tif
+  napari-brs segment stack.tif --slice 12 --replay clicks.json -o labels.tif
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument("image", metavar="IMAGE", help=KINDS)
+    for flag, meaning, sign in (("--fg", "foreground", True), ("--bg", "background", False)):
+        parser.add_argument(
+            flag,
+            type=_click,
+            action=_AddClick,
+            const=sign,
+            dest="objects",
+            metavar="R,C",
+            help=f"a {meaning} click; may be repeated",
+        )
+    parser.add_argument(
+        "--object", nargs=0, action=_NextObject, dest="objects", help="begin the next object"
+    )
+    parser.add_argument("--replay", metavar="S.json", help="take objects and clicks from a session")
+    parser.add_argument(
+        "-o", "--output", metavar="LABELS.tif", required=True, help="the labels, as TIFF"
+    )
+    parser.add_argument("--session", metavar="S.json", help="write the clicks as a session")
+    parser.add_argument(
+        "--model", metavar="M", help=f"a name or a .safetensors file (default: {DEFAULT_MODEL})"
+    )
+    parser.add_argument(
+        "--device", metavar="D", default="auto", help="auto, cuda, mps or cpu (default: auto)"
+    )
+    parser.add_argument(
+        "--no-refine",
+        dest="refine",
+        action="store_false",
+        help="do not correct the mask where it contradicts a click",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help=f"probability above which a pixel is foreground (default: {DEFAULT_THRESHOLD})",
+    )
+    parser.add_argument(
+        "--channel", type=_channel, metavar="C", help="a channel's index, mean or max"
+    )
+    parser.add_argument(
+        "--contrast-limits",
+        type=_limits,
+        metavar="LOW,HIGH",
+        help="grey values to show as black and white (default: robust limits of the image)",
+    )
+    parser.add_argument(
+        "--slice",
+        type=_indices,
+        default=(),
+        metavar="N[,N...]",
+        help="which plane of a stack, one index per axis",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Segment the objects, print a line for each, and write the files.
+
+    Raises
+    ------
+    ValueError, OSError
+        If something given cannot be used; then nothing is written.
+    """
+    output = check_writable(check_labels_path(args.output))
+    if args.session is not None and check_writable(args.session) == output:
+        raise ValueError(f"labels and session cannot both be written to {output}")
+    plane = read_plane(args.image, args.slice)
+    session = _begin_session(args, plane)
+    # Resolved here, so that a saved session tells what the network saw.
+    source = ImageSource(plane.pixels, session.contrast_limits, args.channel)
+    session.contrast_limits = source.contrast_limits
+
+    from napari_brs.segmenter import Segmenter
+
+    segmenter = Segmenter(session.model, device=args.device)
+    segmenter.set_image(plane.pixels, session.contrast_limits, args.channel)
+    wide = session.highest_label > np.iinfo(np.uint16).max
+    labels = np.zeros(segmenter.shape, np.uint32 if wide else np.uint16)
+    for item in session.objects:
+        clicks = item.plane(plane.position).clicks
+        if item.label is not None and clicks:
+            predictions = _replay(segmenter, clicks, args.refine, session.threshold)
+            pixels = _add_object(labels, predictions[-1], item.label)
+            print(_line(item.label, predictions, pixels), flush=True)
+    with ExitStack() as files:
+        if args.session is not None:
+            partial = files.enter_context(atomic(args.session))
+            save_session(partial, session, Path(args.image).name)
+        write_labels(output, labels)
+
+
+def _begin_session(args: argparse.Namespace, plane: Plane) -> Session:
+    """The objects asked for, each with an id, and the settings to segment them with."""
+    if args.replay is None:
+        session = Session(plane.shape, DEFAULT_MODEL, DEFAULT_THRESHOLD)
+        for clicks in args.objects or [[]]:
+            if not clicks:
+                raise ValueError(
+                    "an object has no click; --fg R,C, --bg R,C or --replay S.json is needed"
+                )
+            session.set_clicks(plane.position, clicks)
+            session.commit(session.highest_label + 1)
+    else:
+        if args.objects:
+            raise ValueError("clicks and --replay are both given; one of them is allowed")
+        session = load_session(args.replay)
+        if session.shape != plane.shape:
+            raise ValueError(
+                f"{args.replay} was made on an image of shape {session.shape}; "
+                f"{args.image} has {plane.shape}"
+            )
+        for item in session.objects:
+            if item.label is None and not item.empty:
+                session.open(item.key)
+                session.commit(session.highest_label + 1)
+        if all(item.plane(plane.position).empty for item in session.objects):
+            raise ValueError(f"{args.replay} has no click on this plane of {args.image}")
+    session.model = args.model or session.model
+    session.threshold = session.threshold if args.threshold is None else args.threshold
+    session.contrast_limits = args.contrast_limits or session.contrast_limits
+    return session
+
+
+def _replay(
+    segmenter: Segmenter, clicks: Sequence[Click], refine: bool, threshold: float
+) -> list[Prediction]:
+    """Make the clicks of one object as the dock does: each starts from what was there."""
+    predictions: list[Prediction] = []
+    for count in range(1, len(clicks) + 1):
+        previous = predictions[-1] if predictions else None
+        predictions.append(segmenter.predict(clicks[:count], previous, refine, threshold))
+    return predictions
+
+
+def _add_object(labels: NDArray[Any], prediction: Prediction, label: int) -> int:
+    """Write an object where no other one is; its number of pixels."""
+    window = labels[prediction.view.box.slices]
+    free = prediction.window_mask & (window == 0)
+    window[free] = label
+    return int(np.count_nonzero(free))
+
+
+def _line(label: int, predictions: Sequence[Prediction], pixels: int) -> str:
+    last = predictions[-1]
+    positive = sum(click.positive for click in last.clicks)
+    missed = last.clicks_obeyed.count(False)
+    obeyed = f"{missed} of {len(last.clicks)} clicks not obeyed" if missed else "every click obeyed"
+    seconds = sum(prediction.seconds for prediction in predictions)
+    return (
+        f"object {label}: {positive} FG, {len(last.clicks) - positive} BG, {pixels} px, "
+        f"{obeyed}, {seconds:.2f} s"
+    )
+
+
+class _AddClick(argparse.Action):
+    """Adds to the last object; signs share one list, so that their order is kept."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        objects = namespace.objects or [[]]
+        row, column = values
+        objects[-1].append(Click(row, column, positive=bool(self.const)))
+        namespace.objects = objects
+
+
+class _NextObject(argparse.Action):
+    """Begins another object; before the first click it changes nothing."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if namespace.objects:
+            namespace.objects.append([])
+
+
+def _click(text: str) -> tuple[float, float]:
+    return _pair(text, "a position; row,column such as 120,84.5 is allowed")
+
+
+def _limits(text: str) -> tuple[float, float]:
+    return _pair(text, "a range; low,high such as 100,4095 is allowed")
+
+
+def _pair(text: str, meaning: str) -> tuple[float, float]:
+    try:
+        first, second = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}") from None
+    return first, second
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a slice; integers such as 12, or 0,12 for two axes, are allowed"
+        ) from None
+
+
+def _channel(text: str) -> Channel:
+    try:
+        return int(text)
+    except ValueError:
+        return text  # "mean", "max", or what ImageSource refuses
