@@ -561,6 +561,29 @@ def test_what_cannot_be_imported_is_told_and_nothing_written(
     assert listing(folder) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("train no.toml --data pack", r"no\.toml"),
+        ("train notes.txt --data pack", r"notes\.txt is not valid TOML"),
+        ("train notes.txt", r"required: --data"),
+        ("evaluate no.tar", r"no\.tar"),
+        ("evaluate notes.txt", r"notes\.txt"),
+    ],
+)
+def test_bad_input_of_the_other_commands_is_told_in_one_line(
+    folder: Path, command: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "notes.txt").write_text("just\nnotes\n")
+    before = listing(folder)
+    assert run_main(command.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert re.search(message, err), err
+    assert listing(folder) == before
+
+
 @pytest.mark.skipif(
     not (SHARED / "data/samples").is_dir() or not models.list_models()[0].available,
     reason="needs the sample images and the shipped weights",

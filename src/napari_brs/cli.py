@@ -93,6 +93,35 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=command.run)
 
 
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG.toml", help="a file, or a shipped one: live")
+    parser.add_argument(
+        "--data", metavar="PACK", nargs="+", required=True, help="packs; those named *_val validate"
+    )
+    parser.add_argument("--minutes", type=float, metavar="N", help="default: the configuration's")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", default="runs/train", help="default: %(default)s"
+    )
+
+    def run(args: argparse.Namespace) -> None:
+        try:
+            from napari_brs.training.run import train
+        except ModuleNotFoundError as error:
+            raise ValueError(f'{error}; training needs: pip install "napari-brs[train]"') from None
+        print(
+            train(
+                args.config,
+                args.data,
+                minutes=args.minutes,
+                resume=args.resume,
+                output=args.output,
+            )
+        )
+
+    parser.set_defaults(run=run)
+
+
 def _models(parser: argparse.ArgumentParser) -> None:
     def run(args: argparse.Namespace) -> None:
         from napari_brs.models import list_models
@@ -125,6 +154,7 @@ def _import_caffe(parser: argparse.ArgumentParser) -> None:
 COMMANDS = {
     "segment": Command("Segment objects of an image by clicks", _segment),
     "evaluate": Command("Let a robot click on a dataset pack and measure", _evaluate),
+    "train": Command("Train a network on dataset packs", _train),
     "models": Command("List the models and whether their weights are here", _models),
     "import-caffe": Command("Convert the released Caffe weights of BRS-DenseNet", _import_caffe),
 }
