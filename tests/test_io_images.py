@@ -191,6 +191,15 @@ def test_the_finest_level_of_an_ome_zarr_is_read_with_its_axes(
     )
 
 
+def test_an_image_without_rows_and_columns_is_refused(tmp_path: Path) -> None:
+    ome_zarr(tmp_path / "odd.zarr", "0.4")
+    group = zarr.open_group(tmp_path / "odd.zarr")
+    (image,) = group.attrs["multiscales"]
+    group.attrs["multiscales"] = [{**image, "axes": ["t", "c", "v", "u"]}]
+    with pytest.raises(ValueError, match="axes TCVU; Y and X are needed"):
+        read_image(tmp_path / "odd.zarr")
+
+
 def test_zarr_is_read_lazily(tmp_path: Path) -> None:
     path = tmp_path / "cells.zarr"
     zarr.save_array(path, DEEP)

@@ -112,6 +112,8 @@ def _choose(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Plane:
         raise ValueError(
             f"{path} has shape {tuple(array.shape)}; an image without pixels is not allowed"
         )
+    if not {"Y", "X"} <= set(axes):
+        raise ValueError(f"{path} has axes {axes}; Y and X are needed among them")
     order = [axes.index("Y"), axes.index("X")]
     order += [axes.index(name) for name in "SC" if name in axes][:1]
     stack = [axis for axis in range(len(axes)) if axis not in order]
