@@ -90,6 +90,10 @@ class PlaneState:
             return PlaneState(clicks, start_mask=self.edited)
         return PlaneState(clicks, start=self.start | self.predictions, start_mask=self.start_mask)
 
+    def masked(self, mask: Any) -> PlaneState:
+        """The state with a mask made by hand."""
+        return PlaneState(self.clicks, edited=mask, predictions=self.predictions, start=self.start)
+
 
 @dataclass(frozen=True)
 class ObjectState:
@@ -244,10 +248,7 @@ class Session:
 
     def set_mask(self, position: Position, mask: Any) -> PlaneState:
         """Replace the mask of the current object in one plane by one made by hand."""
-        before = self.current.plane(position)
-        plane = PlaneState(
-            before.clicks, edited=mask, predictions=before.predictions, start=before.start
-        )
+        plane = self.current.plane(position).masked(mask)
         self._put(self.current.with_plane(position, plane))
         return plane
 
@@ -262,8 +263,14 @@ class Session:
         if not self.current.empty:
             self._push(self._with_new(self._state.objects))
 
-    def open(self, key: int) -> None:
+    def open(self, key: int, masks: Mapping[Position, Any] | None = None) -> None:
         """Give the clicks to an object again, as it was left.
+
+        Parameters
+        ----------
+        key : int
+        masks : mapping, optional
+            Masks that were changed by hand since it was left.
 
         Raises
         ------
@@ -272,8 +279,13 @@ class Session:
         """
         if key not in self._state.objects:
             raise ValueError(f"no object {key}; there are {list(self._state.objects)}")
-        if key != self._state.current:
-            self._push(State(self._without_empty(keep=key), key))
+        if key == self._state.current:
+            return
+        opened = self._state.objects[key]
+        for position, mask in (masks or {}).items():
+            opened = opened.with_plane(position, opened.plane(position).masked(mask))
+        objects = self._without_empty(keep=key)
+        self._push(State(MappingProxyType({**objects, key: opened}), key))
 
     def open_mask(self, label: int, position: Position, mask: Any) -> None:
         """Take over an object that has an id and a mask but no clicks yet, and open it."""

@@ -1,0 +1,150 @@
+"""From clicks to jobs, and from the worker's news back to the session."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import notification_manager
+
+from napari_brs.plugin.planes import plane_image
+from napari_brs.plugin.text import MESSAGES
+from napari_brs.plugin.worker import Doing, Done, Failed, ImagePlane, Job, News, Runner
+
+if TYPE_CHECKING:
+    from napari_brs.plugin.controller import Controller
+
+
+class Computing:
+    """Runs the jobs of one dock.
+
+    Attributes
+    ----------
+    activity : str
+        What is being done now, for the status line.
+    note : str
+        A remark on the last result.
+    bad_devices : dict
+        Device -> why it cannot be used here.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._runner = Runner(self._on_news, self._on_idle)
+        self._looked_at: tuple[Any, ...] | None = None
+        self._data_version = 0
+        self.activity = ""
+        self.note = ""
+        self.bad_devices: dict[str, str] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being computed."""
+        return self._runner.busy
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was computed for the chosen image yet."""
+        return self._looked_at is not None
+
+    def forget(self) -> None:
+        """Know that another image was chosen."""
+        self._looked_at = None
+
+    def outdate(self) -> None:
+        """Know that the image has other pixels now."""
+        self._data_version += 1
+
+    def look(self) -> None:
+        """Compute the features of the plane on display in the background, if nothing runs."""
+        controller = self._controller
+        if controller.closed or self.busy or controller.problems:
+            return
+        settings, image = controller.settings, self._image_plane()
+        key = (settings.model, settings.device, image.key)
+        if key != self._looked_at:
+            self._looked_at = key
+            self._runner.submit(Job(settings.model, settings.device, image))
+
+    def run(self) -> None:
+        """Segment the clicks on display; what runs already gives way."""
+        controller = self._controller
+        assert controller.work is not None
+        session, settings = controller.work.session, controller.settings
+        position = controller.position
+        plane = session.current.plane(position)
+        if plane.edited is not None:
+            plane = session.set_clicks(position, plane.clicks)
+        # Again from the same start, so that equal settings give equal masks.
+        plane.predictions.pop(settings.model, None)
+        image = self._image_plane()
+        session.model, session.threshold = settings.model, settings.threshold
+        session.contrast_limits = image.contrast_limits
+        self._looked_at = (settings.model, settings.device, image.key)
+        self._runner.submit(
+            Job(
+                settings.model,
+                settings.device,
+                image,
+                plane,
+                position,
+                settings.refine,
+                settings.threshold,
+            )
+        )
+        controller.changed.emit()
+
+    def cancel(self, by_user: bool = False) -> None:
+        """Stop what runs, and forget what waits; the best mask so far is kept."""
+        self._runner.cancel(by_user)
+
+    def _image_plane(self) -> ImagePlane:
+        controller = self._controller
+        image, position = controller.image, controller.position
+        assert image is not None
+        limits = None
+        if not image.rgb:
+            low, high = (float(limit) for limit in image.contrast_limits)
+            if math.isfinite(low) and math.isfinite(high) and low < high:
+                limits = (low, high)
+        key = (image.unique_id, self._data_version, position, limits)
+        return ImagePlane(key, plane_image(image, position), limits)
+
+    def _on_news(self, job: Job, news: News) -> None:
+        if self._controller.closed:
+            return
+        if isinstance(news, Failed):
+            self._on_failure(job, news)
+        elif isinstance(news, Doing):
+            self.activity = news.what
+        elif isinstance(news, Done):
+            self.note = MESSAGES["cancelled"] if job.by_user else ""
+            self._take(job, news.prediction)
+        else:
+            if news.evaluation:
+                self.activity = MESSAGES["refining"].format(done=news.evaluation, limit=news.limit)
+            self._take(job, news.prediction)
+        self._controller.changed.emit()
+
+    def _take(self, job: Job, prediction: Any) -> None:
+        if job.plane is None or job.position is None or prediction is None:
+            return
+        job.plane.predictions[job.model] = prediction
+        controller = self._controller
+        same_image = controller.image is not None and controller.image.unique_id == job.image.key[0]
+        if same_image and controller.work is not None and controller.work.model == job.model:
+            controller.work.pass_on(job.plane, job.position, prediction)
+        controller.show()
+
+    def _on_failure(self, job: Job, failed: Failed) -> None:
+        error = failed.error
+        self._controller.message = reason = str(error) or type(error).__name__
+        if reason.startswith("no device"):
+            self.bad_devices[job.device] = reason
+        if not failed.expected:
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    def _on_idle(self) -> None:
+        self.activity = ""
+        if not self._controller.closed:
+            self._controller.changed.emit()

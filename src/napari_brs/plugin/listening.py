@@ -1,0 +1,198 @@
+"""What happens in the viewer and in our layers, passed on to the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Layer, Points
+from napari.layers.base import ActionType
+from qtpy.QtCore import QTimer
+
+from napari_brs.plugin import layers as ours
+from napari_brs.plugin.keys import Release, bind_keys
+from napari_brs.plugin.mouse import click_callback
+from napari_brs.plugin.workspace import Workspace
+
+if TYPE_CHECKING:
+    from napari_brs.plugin.controller import Controller
+
+SETTLE_MS = 250
+"""A slice must be on display this long before its features are computed."""
+
+PAST = {ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED}
+"""napari tells of each change of points twice; before it, not all of it is true yet."""
+
+
+class Listening:
+    """Connects a controller with its viewer; `close` undoes all of it."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._paused = False
+        viewer = controller.viewer
+        self._releases: dict[Layer | None, Release] = {None: bind_keys(viewer, controller)}
+        self._settled = QTimer()
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(SETTLE_MS)
+        self._settled.timeout.connect(controller.computing.look)
+        self._on_press = click_callback(self)
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        viewer.mouse_move_callbacks.append(self._on_hover)
+        self._connections = [
+            (viewer.dims.events.current_step, self._on_plane),
+            (viewer.dims.events.order, self._on_plane),
+            (viewer.dims.events.ndisplay, self._on_plane),
+            (viewer.layers.events.removed, self._on_removed),
+            (viewer.layers.selection.events.active, self._on_active),
+        ]
+        for emitter, callback in self._connections:
+            emitter.connect(callback)
+
+    def close(self) -> None:
+        """Stop listening, and give mouse and keys back."""
+        with suppress(RuntimeError):  # Qt deletes it when the window is gone
+            self._settled.stop()
+        if self._controller.image is not None:
+            self.leave_image()
+        for emitter, callback in self._connections:
+            emitter.disconnect(callback)
+        for release in self._releases.values():
+            release()
+        viewer = self._controller.viewer
+        viewer.mouse_drag_callbacks.remove(self._on_press)
+        viewer.mouse_move_callbacks.remove(self._on_hover)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Turn a deaf ear to what we do ourselves."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def watch_image(self, image: Image) -> None:
+        """Follow an image's place in the world and its pixels."""
+        for name in ours.PLACEMENT:
+            getattr(image.events, name).connect(self._on_placement)
+        image.events.data.connect(self._on_image_data)
+
+    def leave_image(self) -> None:
+        """Stop following the image."""
+        image = self._controller.image
+        assert image is not None
+        for name in ours.PLACEMENT:
+            getattr(image.events, name).disconnect(self._on_placement)
+        image.events.data.disconnect(self._on_image_data)
+
+    def watch_layer(self, layer: Layer) -> None:
+        """Listen to one of our layers."""
+        work = self._controller.work
+        if work is None or layer in self._releases:
+            return
+        if isinstance(layer, Points):
+            self._listen(layer.events.data, self._on_points)
+            self._releases[layer] = bind_keys(layer, self._controller)
+        elif work.preview is not None and layer is work.preview.layer:
+            self._listen(layer.events.paint, self._on_paint)
+            self._releases[layer] = bind_keys(layer, self._controller, preview=True)
+
+    def takes_clicks(self) -> bool:
+        """Whether a click on the canvas is meant for us: no other layer or tool is active."""
+        work, viewer = self._controller.work, self._controller.viewer
+        if work is None:
+            return False
+        active = viewer.layers.selection.active
+        if active is None:
+            return True
+        of_ours = any(active == layer for layer in (self._controller.image, *work.layers))
+        return of_ours and str(active.mode) == "pan_zoom"
+
+    def click_at(self, world: Any, other_sign: bool) -> None:
+        """A click on the canvas."""
+        self._controller.click_at(world, other_sign)
+
+    def _listen(self, emitter: Any, callback: Any) -> None:
+        emitter.connect(callback)
+        self._connections.append((emitter, callback))
+
+    def _on_hover(self, *_: Any) -> None:
+        # Where the mouse goes, a click follows; opening the dock alone loads no network.
+        controller = self._controller
+        if controller.image is not None and not controller.computing.begun:
+            controller.computing.look()
+
+    def _on_plane(self, *_: Any) -> None:
+        self._controller.refresh()
+        if self._controller.computing.begun:
+            self._settled.start()
+
+    def _on_active(self, event: Any) -> None:
+        work, active = self._controller.work, event.value
+        if work is None or active is None or self._paused:
+            return
+        if active == work.foreground:
+            self._controller.set(positive=True)
+        elif active == work.background:
+            self._controller.set(positive=False)
+
+    def _on_placement(self, *_: Any) -> None:
+        controller = self._controller
+        if controller.work is not None and controller.image is not None:
+            ours.follow(controller.image, controller.work.layers)
+
+    def _on_image_data(self, *_: Any) -> None:
+        controller, image = self._controller, self._controller.image
+        controller.computing.outdate()
+        if controller.work is None or image is None:
+            return
+        if controller.work.session.shape != ours.spatial_shape(image):
+            # Another image by the same name: the clicks would mean nothing.
+            controller.set_image_layer(None)
+            controller.set_image_layer(image)
+
+    def _on_removed(self, event: Any) -> None:
+        controller, layer = self._controller, event.value
+        work = controller.work
+        if work is None:
+            return
+        if layer is controller.image:
+            aids = work.aids
+            controller.computing.cancel()
+            controller.set_image_layer(None)
+            Workspace.forget(layer)
+            # Later: napari may be in the middle of removing several layers.
+            QTimer.singleShot(0, lambda: self._remove(aids))
+        elif any(layer is one for one in work.layers):
+            work.lose(layer)
+            self._releases.pop(layer, lambda: None)()
+            controller.number()
+            controller.changed.emit()
+
+    def _remove(self, layers: list[Layer]) -> None:
+        viewer = self._controller.viewer
+        for layer in layers:
+            if layer in viewer.layers:
+                viewer.layers.remove(layer)
+
+    def _on_points(self, event: Any) -> None:
+        controller = self._controller
+        if self._paused or controller.work is None or event.action not in PAST:
+            return
+        try:
+            changed = controller.work.read_points(controller.position)
+        except ValueError as error:
+            controller.say(str(error))
+            # Later: napari still holds on to the point that cannot stay.
+            QTimer.singleShot(0, controller.show)
+            return
+        if changed:
+            controller.after_clicks()
+
+    def _on_paint(self, *_: Any) -> None:
+        controller = self._controller
+        if controller.work is not None and "image" not in controller.problems:
+            controller.work.read_paint(controller.position)
+            controller.refresh()

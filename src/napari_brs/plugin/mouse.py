@@ -1,0 +1,38 @@
+"""Clicks on the canvas: a press and a release at one place; a drag still moves the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_brs.plugin.listening import Listening
+
+LEFT, RIGHT = 1, 2
+DRAG_PIXELS = 5
+"""A press that moves further on the screen is a drag."""
+
+
+def click_callback(listening: Listening) -> Callable[[Any, Any], Generator[None, None, None]]:
+    """A mouse drag callback for the viewer; Shift or the right button mean background."""
+
+    def on_press(_viewer: Any, event: Any) -> Generator[None, None, None]:
+        held = {str(getattr(key, "name", key)) for key in event.modifiers}
+        # Alt draws napari's zoom box; Ctrl belongs to other tools.
+        if event.button not in (LEFT, RIGHT) or held - {"Shift"} or not listening.takes_clicks():
+            return
+        start = np.asarray(event.pos)
+        where = event.position
+        background = event.button == RIGHT or "Shift" in held
+        yield
+        while event.type == "mouse_move":
+            if np.linalg.norm(np.asarray(event.pos) - start) > DRAG_PIXELS:
+                return
+            # A hand is never quite still; the image should be.
+            event.handled = True
+            yield
+        listening.click_at(where, background)
+
+    return on_press

@@ -1,0 +1,155 @@
+"""Which plane of an image is on display, and the way between it and the viewer's world.
+
+A plane is named by a `Position`; its rows run along the first of the two displayed
+axes of the image and its columns along the second, however the viewer transposes
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brs.clicks import Click
+from napari_brs.plugin.text import MESSAGES
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+    from napari.layers import Image, Layer
+
+    from napari_brs.session import Position
+
+
+class Patch(NamedTuple):
+    """A mask in a window of a plane; everything outside it is background.
+
+    Attributes
+    ----------
+    top, left : int
+        First row and column of the window.
+    mask : (height, width) bool
+    """
+
+    top: int
+    left: int
+    mask: NDArray[np.bool_]
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the window in the plane."""
+        height, width = self.mask.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    def full(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """The mask of the whole plane, (H, W) bool."""
+        full = np.zeros(shape, bool)
+        full[self.slices] = self.mask
+        return full
+
+
+NOTHING = Patch(0, 0, np.zeros((0, 0), bool))
+
+
+def patch_of(shown: Any) -> Patch:
+    """The mask of what a session shows: a prediction, a patch or nothing."""
+    if shown is None:
+        return NOTHING
+    if isinstance(shown, Patch):
+        return shown
+    box = shown.view.box
+    return Patch(box.top, box.left, shown.window_mask)
+
+
+def patch_around(mask: NDArray[np.bool_]) -> Patch:
+    """The smallest patch that holds an (H, W) mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return NOTHING
+    mask = mask[rows[0] : rows[-1] + 1]
+    columns = np.flatnonzero(mask.any(axis=0))
+    return Patch(int(rows[0]), int(columns[0]), mask[:, columns[0] : columns[-1] + 1].copy())
+
+
+def spatial_shape(layer: Layer) -> tuple[int, ...]:
+    """Shape of a layer's pixels without colour channels, at full resolution."""
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return tuple(int(size) for size in data.shape[: layer.ndim])
+
+
+def displayed_position(layer: Layer, dims: Dims) -> Position:
+    """The plane of a layer that is on display.
+
+    Raises
+    ------
+    ValueError
+        If there is none: the view is 3D, or shows other axes or an index beyond
+        the layer's.
+    """
+    if dims.ndisplay != 2:
+        raise ValueError(MESSAGES["3d"])
+    extra = dims.ndim - layer.ndim
+    along = [axis - extra for axis in dims.displayed if axis >= extra]
+    if len(along) != 2:
+        raise ValueError(MESSAGES["other axes"])
+    point = np.round(layer.world_to_data(dims.point))
+    shape = spatial_shape(layer)
+    position = tuple(None if axis in along else int(point[axis]) for axis in range(layer.ndim))
+    for index, size in zip(position, shape, strict=True):
+        if index is not None and not 0 <= index < size:
+            raise ValueError(MESSAGES["no plane"])
+    return position
+
+
+def plane_index(position: Position) -> tuple[int | slice, ...]:
+    """Index of a plane in an array of the image's shape."""
+    return tuple(slice(None) if index is None else index for index in position)
+
+
+def to_point(click: Click, position: Position) -> list[float]:
+    """A click as coordinates in the layer."""
+    inside = iter((click.row, click.column))
+    return [next(inside) if index is None else float(index) for index in position]
+
+
+def to_click(point: Iterable[float], position: Position, positive: bool) -> Click:
+    """Coordinates in the layer as a click in the plane."""
+    row, column = (
+        float(value) for value, index in zip(point, position, strict=True) if index is None
+    )
+    return Click(row, column, positive)
+
+
+class LazyPlane:
+    """One plane of a dask, zarr or other array, read only where it is looked at.
+
+    Parameters
+    ----------
+    data : array-like
+        With the axes of the image, and perhaps colours last.
+    position : Position
+    """
+
+    def __init__(self, data: Any, position: Position) -> None:
+        self._data = data
+        self._position = position
+        colours = data.shape[len(position) :]
+        sizes = zip(position, data.shape, strict=False)
+        self.shape = (*(size for index, size in sizes if index is None), *colours)
+        self.dtype = data.dtype
+        self.ndim = len(self.shape)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        inside = iter(key if isinstance(key, tuple) else (key,))
+        full = [next(inside, slice(None)) if i is None else i for i in self._position]
+        return np.asarray(self._data[(*full, *inside)])
+
+
+def plane_image(layer: Image, position: Position) -> Any:
+    """One plane of an image, (H, W) or (H, W, C) array-like, at full resolution, unread."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    if isinstance(data, np.ndarray):
+        return data[plane_index(position)]
+    return data if all(index is None for index in position) else LazyPlane(data, position)

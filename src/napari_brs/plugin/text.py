@@ -1,0 +1,117 @@
+"""Every word of the dock: labels and tooltips of its controls, messages, the status line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from napari_brs.session import ObjectState
+
+
+class Control(NamedTuple):
+    """What a control is called, and what it does."""
+
+    label: str
+    tooltip: str
+
+
+CONTROLS = {
+    "image": Control("Image", "The image to segment. Slices of a stack are segmented one by one."),
+    "objects": Control(
+        "Objects",
+        "The labels layer that finished objects are written to. "
+        "Any labels layer of the image's shape can be continued.",
+    ),
+    "model": Control("Model", "The network. Switching keeps all clicks; each model has its masks."),
+    "device": Control(
+        "Device", "Where the network runs; auto takes a GPU if there is one, else the CPU."
+    ),
+    "refine": Control(
+        "Refine clicks (BRS)",
+        "If a click is not obeyed, refine until it is (backpropagating refinement). "
+        "Off: take the network's first answer.",
+    ),
+    "run_on_click": Control(
+        "Run on click", "Segment after every click. Off: collect clicks, then press Segment."
+    ),
+    "overwrite": Control(
+        "Overwrite other objects",
+        "Let Commit write over pixels of other objects. Off: finished objects are never changed.",
+    ),
+    "threshold": Control(
+        "Threshold", "A pixel belongs to the object where its probability is above this value."
+    ),
+    "sign": Control(
+        "Click adds",
+        "What a click on the image means. Shift+click or right-click always adds background.",
+    ),
+    "object": Control(
+        "Object", "The object that takes the clicks. Choose a finished one to correct it."
+    ),
+    "segment": Control("Segment", "Segment the object from its clicks now."),
+    "cancel": Control("Cancel", "Stop, and keep the best mask so far."),
+    "undo": Control("Undo", "Take back the last click or commit; nothing is computed again."),
+    "redo": Control("Redo", "Do again what was undone."),
+    "clear": Control(
+        "Clear", "Remove all clicks and the mask of this object. Undo brings them back."
+    ),
+    "new_object": Control(
+        "New object", "Begin another object; this one stays open in the list above."
+    ),
+    "commit": Control("Commit", "Write the mask into the objects layer and begin the next object."),
+    "status": Control("", "The object, its clicks, the time taken, and whether clicks are obeyed."),
+}
+
+SIGNS = ("foreground", "background")
+"""Choices of what a click adds."""
+
+MESSAGES = {
+    "no image": "open an image and choose it above",
+    "3d": "clicks need the 2D view; leave the 3D view with the button at the lower left",
+    "other axes": "the view shows axes that this image does not have",
+    "no plane": "the image ends before this slice",
+    "no clicks": "click on an object first",
+    "unavailable": "no weights for {name} are installed",
+    "outside": "outside the image; nothing was added",
+    "elsewhere": "points belong in the slice on display; nothing was added",
+    "nothing to commit": "there is no mask to commit yet",
+    "all taken": "every pixel belongs to another object; nothing was written",
+    "full": "ids of {dtype} labels end at {highest}; convert the objects layer to a wider type",
+    "no label here": "there is no finished object under the cursor",
+    "not editable": "{name} cannot be written to; choose another objects layer",
+    "hint": "click on it; Shift+click where it is not",
+    "by hand": "mask edited by hand",
+    "committed": "object {label} committed; click on the next one",
+    "cancelled": "cancelled; this is the best mask so far",
+    "refining": "refining {done} of {limit}",
+    "memory": "there is not enough memory for labels of this image's size",
+}
+
+
+def describe_object(found: ObjectState) -> str:
+    """Such as ``object 3``, or ``open 5, 2 clicks`` while it has no id; no two are alike."""
+    if found.label is not None:
+        return f"object {found.label}"
+    if found.empty:
+        return "new object"
+    clicks = sum(len(plane.clicks) for plane in found.planes.values())
+    return f"open {found.key + 1}, {clicks} click{'' if clicks == 1 else 's'}"
+
+
+def describe_clicks(foreground: int, background: int) -> str:
+    """Such as ``2 FG, 1 BG``."""
+    counts = ((foreground, "FG"), (background, "BG"))
+    return ", ".join(f"{count} {name}" for count, name in counts if count) or "no clicks"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Such as ``84 ms`` or ``1.3 s``."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+def describe_obeyed(obeyed: tuple[bool, ...]) -> str:
+    """Whether the mask does what the clicks say."""
+    missed = obeyed.count(False)
+    if not missed:
+        return "every click obeyed"
+    return f"{missed} of {len(obeyed)} clicks not obeyed"

@@ -1,0 +1,235 @@
+"""Computing beside the window: one job at a time in another thread, the newest wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from napari.qt.threading import create_worker
+
+from napari_brs.plugin.planes import Patch
+
+if TYPE_CHECKING:
+    from napari_brs.segmenter import Prediction, Progress, Segmenter
+    from napari_brs.session import PlaneState, Position
+
+REPORTS = 24
+"""About how many reports a prediction makes; the length of its progress bar."""
+
+
+class ImagePlane(NamedTuple):
+    """The pixels of a job.
+
+    Attributes
+    ----------
+    key : tuple
+        Equal for equal pixels and contrast limits.
+    pixels : (H, W) or (H, W, C) array-like
+    contrast_limits : (float, float) or None
+    """
+
+    key: tuple[Any, ...]
+    pixels: Any
+    contrast_limits: tuple[float, float] | None
+
+
+@dataclass
+class Job:
+    """Something to compute: features only, or the mask of a plane's clicks.
+
+    Attributes
+    ----------
+    model, device : str
+    image : ImagePlane
+    plane : PlaneState or None
+        Whose clicks to segment; None to compute features only.
+    position : Position or None
+        Where it is.
+    by_user : bool
+        Whether it was the user who stopped it.
+    """
+
+    model: str
+    device: str
+    image: ImagePlane
+    plane: PlaneState | None = None
+    position: Position | None = None
+    refine: bool = True
+    threshold: float = 0.5
+    stop: threading.Event = field(default_factory=threading.Event)
+    by_user: bool = False
+
+
+class Doing(NamedTuple):
+    """News: what the job does now."""
+
+    what: str
+
+
+class Done(NamedTuple):
+    """News: the job's result; None if it only computed features."""
+
+    prediction: Prediction | None
+
+
+class Failed(NamedTuple):
+    """News: why the job could not be done.
+
+    Attributes
+    ----------
+    error : Exception
+    expected : bool
+        False if nobody foresaw it, so that its traceback is wanted.
+    """
+
+    error: Exception
+    expected: bool
+
+
+News = Any  # Doing, Progress, Done or Failed
+
+
+class Engine:
+    """The segmenters in use, and the image each of them holds.
+
+    Touched by the running job alone.
+    """
+
+    def __init__(self) -> None:
+        self._segmenters: dict[tuple[str, str], Segmenter] = {}
+        self._images: dict[tuple[str, str], tuple[Any, ...]] = {}
+
+    def work(
+        self, job: Job, report: Callable[[News], None], stopped: Callable[[], bool]
+    ) -> Generator[News, None, None]:
+        """Do a job; the generator of the worker thread.
+
+        Parameters
+        ----------
+        job : Job
+        report : callable
+            Takes news from within a prediction, where a generator cannot yield.
+        stopped : callable
+            Whether to stop as soon as possible.
+        """
+        try:
+            yield from self._steps(job, report, stopped)
+        except (ValueError, OSError, MemoryError) as error:
+            yield Failed(error, True)
+        except Exception as error:
+            # Left to itself, a RuntimeError would end the thread without a word.
+            yield Failed(error, False)
+
+    def _steps(
+        self, job: Job, report: Callable[[News], None], stopped: Callable[[], bool]
+    ) -> Generator[News, None, None]:
+        name = (job.model, job.device)
+        if name not in self._segmenters:
+            yield Doing(f"loading {job.model}")
+            # Here, because this loads torch, which takes seconds.
+            from napari_brs.segmenter import Segmenter
+
+            self._segmenters[name] = Segmenter(*name)
+        segmenter = self._segmenters[name]
+        if stopped():
+            return
+        if self._images.get(name) != job.image.key:
+            yield Doing("reading the image")
+            # A failure half-way must not leave the old name on the new image.
+            self._images.pop(name, None)
+            segmenter.set_image(job.image.pixels, contrast_limits=job.image.contrast_limits)
+            self._images[name] = job.image.key
+        if stopped():
+            return
+        if job.plane is None:
+            yield Doing("looking at the image")
+            segmenter.encode()
+            yield Done(None)
+            return
+        yield Doing("segmenting")
+
+        def on_progress(progress: Progress) -> bool:
+            report(progress)
+            return not stopped()
+
+        start = job.plane.start_for(job.model)
+        prediction = segmenter.predict(
+            job.plane.clicks,
+            previous=start.full(segmenter.shape) if isinstance(start, Patch) else start,
+            refine=job.refine,
+            threshold=job.threshold,
+            on_progress=on_progress,
+        )
+        yield Done(prediction)
+
+
+class Runner:
+    """Runs one job at a time; a new one stops the old one and takes its place.
+
+    Used on the main thread.
+
+    Parameters
+    ----------
+    on_news : callable
+        Gets (job, news) on the main thread.
+    on_idle : callable
+        Is called when nothing is left to do.
+    """
+
+    def __init__(self, on_news: Callable[[Job, News], None], on_idle: Callable[[], None]) -> None:
+        self._engine = Engine()
+        self._on_news = on_news
+        self._on_idle = on_idle
+        self.running: Job | None = None
+        self._next: Job | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self.running is not None
+
+    def submit(self, job: Job) -> None:
+        """Run a job now, or as soon as the one that runs has stopped."""
+        if self.running is None:
+            self._start(job)
+        else:
+            self._next = job
+            self.running.stop.set()
+
+    def cancel(self, by_user: bool = False) -> None:
+        """Stop what runs, and forget what waits."""
+        self._next = None
+        if self.running is not None:
+            self.running.by_user = by_user
+            self.running.stop.set()
+
+    def _start(self, job: Job) -> None:
+        self.running = job
+        features_only = job.plane is None
+        workers: list[Any] = []  # the two functions are called only while it runs
+        worker = create_worker(
+            self._engine.work,
+            job,
+            # Signals may be emitted in any thread; their slots run on the main one.
+            lambda news: workers[0].yielded.emit(news),
+            # Closing the window makes napari ask the worker to quit.
+            lambda: job.stop.is_set() or workers[0].abort_requested,
+            _start_thread=False,
+            _progress={
+                "total": 0 if features_only else REPORTS,
+                "desc": f"BRS: {'features' if features_only else 'segmenting'}",
+            },
+        )
+        workers.append(worker)
+        worker.yielded.connect(lambda news: self._on_news(job, news))
+        worker.finished.connect(self._finish)
+        worker.start()
+
+    def _finish(self) -> None:
+        self.running, job, self._next = None, self._next, None
+        if job is not None:
+            self._start(job)
+        else:
+            self._on_idle()
