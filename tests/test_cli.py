@@ -567,6 +567,8 @@ def test_what_cannot_be_imported_is_told_and_nothing_written(
         ("train no.toml --data pack", r"no\.toml"),
         ("train notes.txt --data pack", r"notes\.txt is not valid TOML"),
         ("train notes.txt", r"required: --data"),
+        ("demo --output notes.txt", r"notes\.txt"),
+        ("demo sideways", r"unrecognized arguments: sideways"),
         ("evaluate no.tar", r"no\.tar"),
         ("evaluate notes.txt", r"notes\.txt"),
     ],

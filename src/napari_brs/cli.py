@@ -79,6 +79,22 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        help="leave a screenshot and the labels there, and close; without a display "
+        "that is done anyway, in demo-output",
+    )
+
+    def run(args: argparse.Namespace) -> int:
+        from napari_brs.plugin.demo import run_demo
+
+        return run_demo(args.output)
+
+    parser.set_defaults(run=run)
+
+
 def _segment(parser: argparse.ArgumentParser) -> None:
     from napari_brs import segment_command
 
@@ -152,6 +168,7 @@ def _import_caffe(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
+    "demo": Command("Open napari on sample cells and replay clicks", _demo),
     "segment": Command("Segment objects of an image by clicks", _segment),
     "evaluate": Command("Let a robot click on a dataset pack and measure", _evaluate),
     "train": Command("Train a network on dataset packs", _train),
