@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from napari_brs.io.atomic import atomic
 
 if TYPE_CHECKING:
     import torch
@@ -182,13 +183,8 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    os.close(handle)
-    try:
+    with atomic(path) as partial:
         save_file(tensors, partial, {"architecture": architecture, "sha256": digest(tensors)})
-        os.replace(partial, path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
     return path
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from napari_brs.clicks import Click, validate_clicks
+from napari_brs.io.atomic import write_text
 
 Position: TypeAlias = tuple[int | None, ...]
 """A plane of an image: one entry per axis, None along the plane, else the index."""
@@ -461,13 +461,7 @@ def save_session(path: str | os.PathLike[str], session: Session, image_name: str
     """Write a session as JSON; the file is replaced only once the new one is complete."""
     path = Path(path)
     text = json.dumps(session.to_dict(image_name), indent=1, allow_nan=False) + "\n"
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(partial, path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+    write_text(path, text)
     return path
 
 
