@@ -255,6 +255,7 @@ class Controller:
             if not self._inside(click):
                 raise ValueError(MESSAGES["outside"])
             self.make_layers()
+            self._listening.take_paint()
             self.work.session.add_click(position, click)
         except ValueError as error:
             self.say(str(error))
@@ -285,11 +286,13 @@ class Controller:
         """Remove all clicks and masks of the current object."""
         if self.work is not None:
             self.computing.cancel()
+            self._listening.take_paint()
             self.work.session.clear()
             self.refresh()
 
     def segment(self) -> None:
         """Segment the object from its clicks now."""
+        self._listening.take_paint()
         if self.problems or self.has_clicks:
             self.say("")
         else:
@@ -306,6 +309,7 @@ class Controller:
     def new_object(self) -> None:
         """Begin another object; the current one stays open."""
         if self.work is not None:
+            self._listening.take_paint()
             self.work.session.new_object()
             self.refresh()
 
@@ -334,6 +338,7 @@ class Controller:
     def open_object(self, key: int) -> None:
         """Give the clicks to an object of the session again."""
         if self.work is not None and key != self.work.session.current.key:
+            self._listening.take_paint()
             self.work.open(key)
             self.refresh()
 
@@ -341,6 +346,7 @@ class Controller:
         """Give the clicks to the finished object under the mouse again."""
         if self.work is None or self.problems:
             return
+        self._listening.take_paint()
         click = self.to_plane(self.viewer.cursor.position, True)
         if self._inside(click) and self.work.open_at(self.position, *click.pixel):
             self.refresh()
@@ -360,6 +366,7 @@ class Controller:
     def _travel(self, direction: str) -> None:
         if self.work is not None:
             self.computing.cancel()
+            self._listening.take_paint()
             position = getattr(self.work, direction)()
             if position is not None:
                 self._go_to(position)
@@ -448,6 +455,7 @@ class Controller:
             for layer in self.work.aids:
                 self._visible[layer] = layer.visible
                 layer.visible = False
+            self._listening.take_paint()
         self.work = None
         self.computing.forget()
 

@@ -190,7 +190,7 @@ class Dock(Container):
             widget.native.setStyleSheet(PROBLEM_STYLE if reason else "")
         there = session is not None
         self.segment.enabled = not problems and controller.has_clicks
-        self.segment.tooltip = next(iter(problems.values()), CONTROLS["segment"].tooltip)
+        self.segment.tooltip = next(iter(problems.values()), _tooltip("segment"))
         self.cancel.enabled = controller.busy
         self.undo.enabled = there and session.can_undo
         self.redo.enabled = there and session.can_redo
@@ -260,9 +260,12 @@ def _check(name: str) -> dict[str, str]:
 
 
 def _button(name: str) -> PushButton:
-    control, key = CONTROLS[name], key_of(name)
-    tooltip = f"{control.tooltip} Key: {key}" if key else control.tooltip
-    return PushButton(name=name, text=control.label, tooltip=tooltip)
+    return PushButton(name=name, text=CONTROLS[name].label, tooltip=_tooltip(name))
+
+
+def _tooltip(name: str) -> str:
+    key = key_of(name)
+    return f"{CONTROLS[name].tooltip} Key: {key}" if key else CONTROLS[name].tooltip
 
 
 def _row(*widgets: Any) -> Container:

@@ -14,6 +14,7 @@ from napari_brs.plugin import layers as ours
 from napari_brs.plugin.keys import Release, bind_keys
 from napari_brs.plugin.mouse import click_callback
 from napari_brs.plugin.workspace import Workspace
+from napari_brs.session import Position
 
 if TYPE_CHECKING:
     from napari_brs.plugin.controller import Controller
@@ -31,6 +32,7 @@ class Listening:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._paused = False
+        self._painted: Position | None = None
         viewer = controller.viewer
         self._releases: dict[Layer | None, Release] = {None: bind_keys(viewer, controller)}
         self._settled = QTimer()
@@ -192,7 +194,14 @@ class Listening:
             controller.after_clicks()
 
     def _on_paint(self, *_: Any) -> None:
-        controller = self._controller
-        if controller.work is not None and "image" not in controller.problems:
-            controller.work.read_paint(controller.position)
-            controller.refresh()
+        if "image" not in self._controller.problems:
+            self._painted = self._controller.position
+            # Later: napari tells of it before the pixels change.
+            QTimer.singleShot(0, self.take_paint)
+
+    def take_paint(self) -> None:
+        """Take over what was painted in the preview."""
+        position, self._painted = self._painted, None
+        work = self._controller.work
+        if position is not None and work is not None and work.read_paint(position):
+            self._controller.refresh()

@@ -1,0 +1,176 @@
+"""A napari window, a user with mouse and keyboard, and a segmenter that needs no network."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def has_display() -> bool:
+    """Whether a window with OpenGL can be opened."""
+    if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
+        return False
+    if not sys.platform.startswith("linux"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+if not has_display():
+    # Everything that needs no window still runs.
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+
+class User:
+    """Does with a viewer what people do: real Qt events on the canvas."""
+
+    def __init__(self, viewer: Any) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        self.viewer = viewer
+        self.app = QApplication.instance()
+
+    @property
+    def canvas(self) -> Any:
+        widgets = [w for w in self.app.allWidgets() if "Canvas" in type(w).__name__]
+        return next(w for w in widgets if w.isVisible())
+
+    def wait(self, seconds: float = 0.05) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            self.app.processEvents()
+            if time.monotonic() > end:
+                return
+            time.sleep(0.002)
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            self.wait(0.01)
+
+    def on_canvas(self, world: Any) -> Any:
+        """Canvas pixel of a point of the displayed world plane."""
+        from qtpy.QtCore import QPoint
+
+        camera, size = self.viewer.scene.camera, self.canvas.size()
+        row, column = (np.asarray(world) - camera.center[-2:]) * camera.zoom
+        return QPoint(round(column + size.width() / 2), round(row + size.height() / 2))
+
+    def click(self, world: Any, button: str = "left", key: str = "no") -> None:
+        """Press and release on a point of the displayed world plane."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        QTest.mouseClick(
+            self.canvas,
+            getattr(Qt.MouseButton, f"{button.title()}Button"),
+            getattr(Qt.KeyboardModifier, f"{key.title()}Modifier"),
+            self.on_canvas(world),
+        )
+        # Longer than Qt's double click, which is not two clicks.
+        self.wait(self.app.doubleClickInterval() / 1000 + 0.05)
+
+    def drag(self, start: Any, pixels: int) -> None:
+        from qtpy.QtCore import QPoint, Qt
+        from qtpy.QtTest import QTest
+
+        at, none = self.on_canvas(start), Qt.KeyboardModifier.NoModifier
+        QTest.mousePress(self.canvas, Qt.MouseButton.LeftButton, none, at)
+        for step in range(1, 6):
+            QTest.mouseMove(self.canvas, at + QPoint(pixels * step // 5, 0))
+            self.wait(0.03)
+        end = at + QPoint(pixels, 0)
+        QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, none, end)
+        self.wait(self.app.doubleClickInterval() / 1000 + 0.05)
+
+    def press(self, key: str, modifiers: str = "No") -> None:
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        held = Qt.KeyboardModifier.NoModifier
+        for name in modifiers.split("+"):
+            held |= getattr(Qt.KeyboardModifier, f"{name}Modifier")
+        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{key}"), held)
+        self.wait(0.02)
+
+
+@pytest.fixture
+def make_viewer(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Makes napari windows that forbid private attributes and calls off the main thread."""
+    if not has_display():
+        pytest.skip("needs a display with OpenGL; scripts/test brings its own")
+    make = request.getfixturevalue("make_napari_viewer_proxy")
+    return lambda: make(show=True)
+
+
+@pytest.fixture
+def viewer(make_viewer: Callable[..., Any]) -> Any:
+    return make_viewer()
+
+
+@pytest.fixture
+def user(viewer: Any) -> User:
+    return User(viewer)
+
+
+@pytest.fixture
+def model(qapp: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A viewer without a window; the same things are forbidden."""
+    from napari.components import ViewerModel
+    from napari.utils._proxies import PublicOnlyProxy
+
+    monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
+    return PublicOnlyProxy(ViewerModel())
+
+
+@pytest.fixture
+def controller(fake: Any, model: Any) -> Iterator[Any]:
+    """The controller of a viewer without a window, with the fake segmenter."""
+    from napari_brs.plugin.controller import Controller
+
+    controller = Controller(model)
+    yield controller
+    controller.close()
+    controller.wait(30)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Both models are there, and answer with discs around clicks."""
+    from fakes import FakeSegmenter
+
+    import napari_brs.models
+    import napari_brs.segmenter
+
+    FakeSegmenter.reset()
+    monkeypatch.setattr(napari_brs.segmenter, "Segmenter", FakeSegmenter)
+    monkeypatch.setattr(napari_brs.models.ModelInfo, "available", True)
+    return FakeSegmenter
+
+
+@pytest.fixture
+def open_dock(viewer: Any) -> Iterator[Callable[[], Any]]:
+    """Opens the dock as the menu does; nothing runs any more when the test ends."""
+    docks = []
+
+    def open_one(where: Any = viewer) -> Any:
+        _, dock = where.window.add_plugin_dock_widget("napari-brs", "BRS segmentation")
+        docks.append(dock)
+        return dock
+
+    yield open_one
+    for dock in docks:
+        dock.controller.close()
+        dock.controller.wait(30)
+
+
+@pytest.fixture
+def dock(fake: Any, open_dock: Callable[[], Any]) -> Any:
+    """The dock with the fake segmenter."""
+    return open_dock()

@@ -1,0 +1,118 @@
+"""A segmenter that needs no network: discs around clicks. Fast, and its mask is known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from napari_brs.geometry import Box, View
+from napari_brs.segmenter import MAX_EVALUATIONS, Prediction, Progress
+
+RADIUS = 6
+
+
+def discs(shape: tuple[int, int], clicks: Any, radius: float | None = None) -> np.ndarray:
+    """Pixels near a foreground click, less those near a background click."""
+    rows, columns = np.indices(shape)
+    mask = np.zeros(shape, bool)
+    for positive in (True, False):
+        for click in clicks:
+            if click.positive == positive:
+                near = (rows - click.row) ** 2 + (columns - click.column) ** 2 <= (
+                    radius or RADIUS
+                ) ** 2
+                mask[near] = positive
+    return mask
+
+
+class FakeSegmenter:
+    """Same contract as `napari_brs.Segmenter`; counts what it is asked.
+
+    Class attributes are reset by the fixture.
+    """
+
+    made: ClassVar[list[FakeSegmenter]] = []
+    images: ClassVar[list[Any]] = []
+    encoded = 0
+    predicted: ClassVar[list[tuple[Any, ...]]] = []
+    starts: ClassVar[list[Any]] = []
+    threads: ClassVar[set[int]] = set()
+    running = 0
+    evaluations = 0
+    pause = 0.0
+    error: Exception | None = None
+
+    @classmethod
+    def reset(cls) -> None:
+        cls.made, cls.images, cls.predicted, cls.starts = [], [], [], []
+        cls.encoded, cls.running, cls.evaluations, cls.pause = 0, 0, 0, 0.0
+        cls.threads, cls.error = set(), None
+
+    def __init__(self, model: str = "brs-live", device: str = "auto") -> None:
+        if device == "cuda":
+            raise ValueError("no device 'cuda' here; allowed are auto, cpu")
+        self.model = model
+        self.shape = (0, 0)
+        self.made.append(self)
+
+    def set_image(self, image: Any, contrast_limits: Any = None, channel: Any = None) -> None:
+        self.shape = tuple(image.shape[:2])
+        self.pixels = image
+        self.images.append((image, contrast_limits))
+
+    def encode(self, around: Any = None) -> None:
+        type(self).encoded += 1
+        np.asarray(self.pixels[0:1, 0:1])
+        time.sleep(self.pause)
+
+    def predict(
+        self,
+        clicks: Any,
+        previous: Any = None,
+        refine: bool = True,
+        threshold: float = 0.5,
+        on_progress: Any = None,
+    ) -> Prediction:
+        cls = type(self)
+        assert cls.running == 0, "two threads at once"
+        cls.running += 1
+        cls.threads.add(threading.get_ident())
+        try:
+            if self.error is not None:
+                raise self.error
+            self.predicted.append(tuple(clicks))
+            self.starts.append(previous)
+            return self._predict(tuple(clicks), previous, refine, threshold, on_progress)
+        finally:
+            cls.running -= 1
+
+    def _predict(
+        self, clicks: Any, previous: Any, refine: bool, threshold: float, on_progress: Any
+    ) -> Prediction:
+        mask = discs(self.shape, clicks)
+        if isinstance(previous, np.ndarray):
+            mask |= previous
+        probability = np.where(mask, np.float32(0.9), np.float32(0.1))
+        box = Box(0, 0, *self.shape)
+
+        def prediction(refinement: Any) -> Prediction:
+            obeyed = tuple(bool(mask[click.pixel] == click.positive) for click in clicks)
+            view = View(box, self.shape)
+            return Prediction(
+                self.shape, view, probability, threshold, clicks, obeyed, box, refinement, 0.0125
+            )
+
+        now = prediction(None)
+        if on_progress and on_progress(Progress(0, MAX_EVALUATIONS, None, now)) is False:
+            return now
+        if refine:
+            for evaluation in range(1, self.evaluations + 1):
+                time.sleep(self.pause)
+                now = prediction(SimpleNamespace(evaluations=evaluation))
+                if on_progress and on_progress(Progress(evaluation, 20, 1.0)) is False:
+                    return now
+        return now

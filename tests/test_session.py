@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_brs.clicks import Click
+from napari_brs.session import UNDO_LIMIT, PlaneState, Session, load_session, save_session
+
+FLAT = (None, None)
+
+
+def flat(**settings: object) -> Session:
+    return Session((40, 50), **settings)  # type: ignore[arg-type]
+
+
+def clicks(session: Session, position: tuple = FLAT) -> tuple[Click, ...]:
+    return session.current.plane(position).clicks
+
+
+def test_undo_and_redo_bring_back_clicks_and_what_was_computed_for_them() -> None:
+    session = flat()
+    first = session.add_click(FLAT, Click(1, 2))
+    first.predictions["m"] = "mask of one click"
+    second = session.add_click(FLAT, Click(3, 4, False))
+    second.predictions["m"] = "mask of two clicks"
+    assert session.undo()
+    assert clicks(session) == (Click(1, 2),)
+    assert session.current.plane(FLAT).shown("m") == "mask of one click"
+    assert session.redo()
+    assert session.current.plane(FLAT).shown("m") == "mask of two clicks"
+    assert session.current.plane(FLAT).start_for("m") == "mask of one click"
+    assert session.undo()
+    assert session.undo()
+    assert not session.undo()
+    assert clicks(session) == ()
+
+
+def test_a_new_click_after_undo_forgets_what_could_be_redone() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    session.undo()
+    session.add_click(FLAT, Click(5, 6))
+    assert not session.redo()
+    assert clicks(session) == (Click(5, 6),)
+
+
+def test_states_never_change_afterwards() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    before = session.state
+    session.add_click(FLAT, Click(3, 4))
+    session.commit(1)
+    assert before.objects[before.current].plane(FLAT).clicks == (Click(1, 2),)
+    with pytest.raises(TypeError):
+        before.objects[0] = None  # type: ignore[index]
+
+
+@pytest.mark.parametrize("click", [Click(40, 0), Click(0, -0.6), Click(float("nan"), 0)])
+def test_a_click_off_the_plane_is_refused_and_changes_nothing(click: Click) -> None:
+    session = flat()
+    with pytest.raises(ValueError, match=r"outside the image|not finite"):
+        session.add_click(FLAT, click)
+    assert not session.can_undo
+
+
+def test_a_pixel_cannot_be_both_foreground_and_background() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    with pytest.raises(ValueError, match="foreground and as background"):
+        session.add_click(FLAT, Click(1.2, 2.2, False))
+
+
+def test_a_further_click_starts_from_the_mask_and_a_changed_one_starts_afresh() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2)).predictions["m"] = "mask"
+    more = session.add_click(FLAT, Click(3, 4))
+    assert more.start_for("m") == "mask"
+    assert more.shown("m") == "mask"
+    assert not more.computed("m")
+    moved = session.set_clicks(FLAT, [Click(9, 9)])
+    assert moved.start_for("m") is None
+    assert moved.shown("m") is None
+
+
+def test_models_keep_their_own_masks_of_the_same_clicks() -> None:
+    plane = flat().add_click(FLAT, Click(1, 2))
+    plane.predictions["a"] = "mask of a"
+    assert plane.computed("a")
+    assert not plane.computed("b")
+    assert plane.shown("b") is None
+
+
+def test_a_mask_made_by_hand_goes_before_predictions_and_starts_the_next_one() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2)).predictions["m"] = "predicted"
+    painted = session.set_mask(FLAT, "painted")
+    assert painted.shown("m") == "painted"
+    assert painted.clicks == (Click(1, 2),)
+    after = session.add_click(FLAT, Click(3, 4))
+    assert after.start_for("m") == "painted"
+    session.undo()
+    session.undo()
+    assert session.current.plane(FLAT).shown("m") == "predicted"
+
+
+def test_planes_of_a_stack_have_clicks_of_their_own() -> None:
+    session = Session((3, 40, 50))
+    session.add_click((0, None, None), Click(1, 2))
+    session.add_click((2, None, None), Click(3, 4))
+    session.add_click((None, 39, None), Click(2, 49))
+    assert clicks(session, (0, None, None)) == (Click(1, 2),)
+    assert clicks(session, (1, None, None)) == ()
+    assert session.plane_shape((None, 39, None)) == (3, 50)
+
+
+@pytest.mark.parametrize(
+    "position", [(None, None), (3, None, None), (-1, None, None), (None, None, None), (0, 0, None)]
+)
+def test_what_is_no_plane_of_the_image_is_refused(position: tuple) -> None:
+    with pytest.raises(ValueError, match="position"):
+        Session((3, 40, 50)).add_click(position, Click(0, 0))
+
+
+def test_commit_keeps_the_clicks_with_the_object_and_begins_another() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    key = session.current.key
+    session.commit(7, "pixels")
+    assert session.current.empty
+    assert session.highest_label == 7
+    session.open(key)
+    assert clicks(session) == (Click(1, 2),)
+    assert session.current.label == 7
+    assert session.current.written == "pixels"
+
+
+def test_an_id_is_given_once() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    session.commit(7)
+    session.add_click(FLAT, Click(3, 4))
+    with pytest.raises(ValueError, match="id 7 is taken"):
+        session.commit(7)
+    with pytest.raises(ValueError, match="ids begin at 1"):
+        session.commit(0)
+
+
+def test_opening_another_object_loses_none_and_leaves_no_empty_ones() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    first = session.current.key
+    session.new_object()
+    session.new_object()
+    assert len(session.objects) == 2
+    session.open(first)
+    assert [found.key for found in session.objects] == [first]
+    session.new_object()
+    session.add_click(FLAT, Click(3, 4))
+    assert [len(found.plane(FLAT).clicks) for found in session.objects] == [1, 1]
+    with pytest.raises(ValueError, match="no object 99"):
+        session.open(99)
+
+
+def test_opening_with_masks_takes_what_was_changed_by_hand() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    key = session.current.key
+    session.commit(1)
+    session.open(key, {FLAT: "changed"})
+    assert session.current.plane(FLAT).shown("m") == "changed"
+    assert clicks(session) == (Click(1, 2),)
+
+
+def test_clear_empties_the_object_and_undo_fills_it_again() -> None:
+    session = Session((3, 40, 50))
+    session.add_click((0, None, None), Click(1, 2))
+    session.clear()
+    assert session.current.empty
+    # The planes stay known: a committed object that is cleared must vanish from them.
+    assert list(session.current.planes) == [(0, None, None)]
+    session.undo()
+    assert clicks(session, (0, None, None)) == (Click(1, 2),)
+
+
+def test_history_is_bounded_and_finished_objects_become_light() -> None:
+    session = flat()
+    plane = session.add_click(FLAT, Click(1, 2))
+    plane.predictions["m"] = "heavy"
+    key = session.current.key
+    session.commit(1, "pixels")
+    for step in range(UNDO_LIMIT):
+        session.add_click(FLAT, Click(step % 40, 5))
+        assert session.state.objects[key].plane(FLAT).clicks == (Click(1, 2),)
+    assert session.state.objects[key].written is None
+    assert session.state.objects[key].plane(FLAT).predictions == {}
+    undone = 0
+    while session.undo():
+        undone += 1
+        assert session.state.objects[key].written is None
+    assert undone == UNDO_LIMIT
+
+
+def test_what_undo_can_still_reach_is_not_forgotten() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2)).predictions["m"] = "heavy"
+    key = session.current.key
+    session.commit(1, "pixels")
+    for step in range(UNDO_LIMIT - 1):
+        session.add_click(FLAT, Click(step % 40, 5))
+    assert session.state.objects[key].written == "pixels"
+    while session.undo():
+        pass
+    session.redo()
+    assert session.state.objects[key].plane(FLAT).shown("m") == "heavy"
+
+
+def test_save_and_load_give_back_clicks_ids_planes_and_settings(tmp_path: Path) -> None:
+    session = Session((3, 40, 50), "brs-densenet", 0.4, (10.0, 200.5))
+    session.add_click((1, None, None), Click(1.25, 2))
+    session.add_click((2, None, None), Click(3, 4, False))
+    session.commit(5)
+    session.add_click((0, None, None), Click(6, 7))
+    path = save_session(tmp_path / "s.json", session, "cells")
+    assert list(tmp_path.iterdir()) == [path]
+    again = load_session(path)
+    assert again.to_dict("cells") == session.to_dict("cells")
+    assert (again.model, again.threshold) == ("brs-densenet", 0.4)
+    assert again.contrast_limits == (10.0, 200.5)
+    assert again.current.plane((0, None, None)).clicks == (Click(6, 7),)
+    assert again.highest_label == 5
+    assert not again.can_undo
+
+
+def test_the_file_says_what_it_is(tmp_path: Path) -> None:
+    content = json.loads(save_session(tmp_path / "s.json", flat()).read_text())
+    assert content["format"] == "napari-brs session"
+    assert content["version"] == 1
+    assert content["objects"] == []
+
+
+def changed(**entries: object) -> dict:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    session.commit(1)
+    return session.to_dict() | entries
+
+
+OBJECT = {"label": 1, "planes": [{"position": [None, None], "clicks": [[1, 2, True]]}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "not a session"),
+        ({"format": "other"}, "not a session"),
+        (changed(version=2), "version 2 is not known; 1 is allowed"),
+        (changed(threshold=1.5), "threshold is 1.5; it must lie between 0 and 1"),
+        (changed(threshold="x"), "threshold is 'x'; a finite number is needed"),
+        (changed(model=None), '"model" is None'),
+        (changed(image={"shape": [40]}), "image shape"),
+        (changed(image={"shape": [40, 0]}), "image shape"),
+        (changed(contrast_limits=[1]), "contrast_limits"),
+        (changed(objects={}), '"objects" is {}'),
+        (changed(objects=[OBJECT, OBJECT]), "id 1 is given to two objects"),
+        (changed(objects=[OBJECT | {"label": 0}]), "id 0 is not allowed"),
+        (changed(objects=[OBJECT | {"label": True}]), "id True is not allowed"),
+        (changed(objects=[OBJECT | {"planes": [3]}]), "plane 3 is not a mapping"),
+        (
+            changed(objects=[{"label": 1, "planes": [{"position": [0], "clicks": []}]}]),
+            "is no plane of an image",
+        ),
+        (
+            changed(objects=[{"label": 1, "planes": [{"position": ["a"], "clicks": []}]}]),
+            "integers and null",
+        ),
+        (
+            changed(
+                objects=[
+                    {"label": 1, "planes": [{"position": [None, None], "clicks": [[99, 0, True]]}]}
+                ]
+            ),
+            "outside the image",
+        ),
+        (
+            changed(
+                objects=[{"label": 1, "planes": [{"position": [None, None], "clicks": [[1, 2]]}]}]
+            ),
+            r"click \[1, 2\] is not allowed",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(content: object, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message) as raised:
+        load_session(path)
+    assert str(path) in str(raised.value)
+
+
+def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_bytes(b"\xff\xfe{")
+    with pytest.raises(ValueError, match="is not a JSON file"):
+        load_session(path)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
+    path = save_session(tmp_path / "s.json", flat())
+    before = path.read_text()
+    session = flat()
+    session.contrast_limits = (0.0, float("nan"))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        save_session(path, session)
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_states_with_equal_clicks_are_told_apart() -> None:
+    assert PlaneState((Click(1, 2),)) != PlaneState((Click(1, 2),))
+
+
+def test_the_session_loads_neither_napari_nor_qt_nor_torch() -> None:
+    code = (
+        "import sys, napari_brs.session;"
+        "sys.exit(any(m in sys.modules for m in ('napari', 'qtpy', 'torch')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
