@@ -1,0 +1,1 @@
+"""Training on dataset packs: configuration, data, click sampling, losses and the loop."""

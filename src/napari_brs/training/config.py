@@ -1,0 +1,229 @@
+"""What a training run is made of, read from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    name: str = "brs-live"
+    initial: str = ""
+    """Weights of this network (.safetensors) to start from; empty: fresh ones."""
+    imagenet: str = ""
+    """torchvision's ``densenet121`` state dict for the encoder; empty: none."""
+    train_encoder: bool = False
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    crop_sizes: tuple[tuple[int, int], ...] = ((256, 256), (320, 320), (256, 352), (352, 256))
+    """(rows, columns); one is drawn for every step."""
+    crops_per_step: int = 4
+    """Shared among the devices."""
+    objects_per_crop: int = 3
+    """Objects that share one crop, and one pass of the encoder."""
+    zoom: float = 0.45
+    """Share of crops in which the object fills 45 to 95 % of the crop."""
+    whole: float = 0.3
+    """Share of crops that show the image as the first click sees it; in the rest
+    the object fills 10 to 45 % of the crop."""
+    whole_scale: tuple[float, float] = (0.9, 1.15)
+    """Jitter of the scale of those crops."""
+    native_scale: bool = False
+    """Every crop at the image's own scale, centred on an object pixel (the paper)."""
+    min_pixels: int = 40
+    """Objects with fewer visible pixels in a crop are not trained on."""
+    source_weights: Mapping[str, float] = field(default_factory=dict)
+    """How often a source is drawn; those not named get the square root of their images."""
+    rotate: tuple[str, ...] = ()
+    """Sources without an up and down: all eight flips and quarter turns."""
+    augment: bool = True
+    """Colour and intensity augmentation; flips are always on."""
+    workers: int = 0
+    """Processes that prepare crops for each device; 0: none but its own, which
+    pays where a step takes seconds and every core is busy anyway."""
+
+
+@dataclass(frozen=True)
+class ClickConfig:
+    strategy: Literal["iterative", "k-medoids"] = "iterative"
+    rounds: tuple[float, ...] = (0.3, 0.3, 0.25, 0.15)
+    """Probability of 1, 2, ... click rounds in a step."""
+    single: float = 0.7
+    """Share of objects that start with one foreground click."""
+    correction: float = 0.15
+    """Share that starts from a spoilt true mask, clicked where it errs; the rest
+    starts with several clicks at once."""
+    centre: float = 0.6
+    """Share of first clicks at the deepest pixel of the object, where the click robot starts."""
+    drop_previous: float = 0.1
+    """Probability that a round does not see the previous mask."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    kind: Literal["focal", "cross-entropy"] = "focal"
+    coarse: float = 0.4
+    """Weight of the coarse probability's cross-entropy."""
+    fine: float = 1.0
+    """Weight of the fine probability's loss; 0 trains without the fine decoder."""
+    clicks: float = 0.2
+    """Weight of the cross-entropy in the neighbourhood of the clicks."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    kind: Literal["adamw", "sgd"] = "adamw"
+    rate: float = 1e-3
+    encoder_rate: float = 1e-4
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+    """Of SGD."""
+    warm_up: float = 0.02
+    """Share of the run over which the rate rises from 0."""
+    cosine: bool = True
+    """Whether the rate then falls to a hundredth."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0 switches clipping off."""
+    ema: float = 0.998
+    """Decay of the averaged weights that are validated and shipped; 0: none."""
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    every_minutes: float = 10.0
+    images: int = 30
+    """Of each validation pack."""
+    clicks: int = 5
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    minutes: float = 60.0
+    steps: int = 0
+    """Ends the run after so many steps; 0: only the minutes count."""
+    seed: int = 0
+    precision: str = "32-true"
+    """As Lightning Fabric names it; ``bf16-mixed`` on GPUs and CPUs that have it."""
+    accelerator: str = "auto"
+    devices: int = 1
+    """GPUs, or processes on the CPU. On a CPU that others use too, processes of one
+    thread each pass more images than one process with as many threads, whose every
+    operation waits for its slowest thread."""
+    threads: int = 0
+    """Of each process; 0: as many as torch likes."""
+    checkpoint_minutes: float = 5.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    clicks: ClickConfig = field(default_factory=ClickConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+def load_config(path: str | Path) -> TrainingConfig:
+    """Read a training configuration.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file, or the name of one that ships with the package ("live").
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, it is no TOML, or a key or value is not known.
+        The message names it and what is allowed.
+    """
+    shipped = resources.files(__package__) / "configs"
+    file = Path(path)
+    try:
+        if not file.is_file() and (shipped / f"{path}.toml").is_file():
+            text = (shipped / f"{path}.toml").read_text(encoding="utf-8")
+        else:
+            text = file.read_text(encoding="utf-8")
+        return parse_config(tomllib.loads(text))
+    except OSError as error:
+        names = sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
+        raise ValueError(
+            f"no training configuration {str(path)!r}: give a TOML file or one of {names}"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from error
+
+
+def parse_config(table: Mapping[str, Any]) -> TrainingConfig:
+    """Turn nested tables into a `TrainingConfig`; see `load_config`."""
+    config: TrainingConfig = _build(TrainingConfig, table, "")
+    data, clicks = config.data, config.clicks
+    _require(bool(data.crop_sizes), "data.crop_sizes", data.crop_sizes, "at least one size")
+    for size in data.crop_sizes:
+        _require(min(size) >= 32, "data.crop_sizes", size, "32 pixels or more")
+    for name, share in (("zoom", data.zoom), ("whole", data.whole)):
+        _require(0 <= share <= 1, f"data.{name}", share, "0 to 1")
+    _require(data.zoom + data.whole <= 1, "data.zoom + data.whole", data.zoom + data.whole, "<= 1")
+    _require(clicks.single + clicks.correction <= 1, "clicks.single + clicks.correction",
+             clicks.single + clicks.correction, "<= 1")  # fmt: skip
+    _require(sum(clicks.rounds) > 0, "clicks.rounds", clicks.rounds, "one positive probability")
+    for name, number in (
+        ("data.crops_per_step", data.crops_per_step),
+        ("data.objects_per_crop", data.objects_per_crop),
+        ("run.devices", config.run.devices),
+    ):
+        _require(number >= 1, name, number, "1 or more")
+    _require(data.crops_per_step % config.run.devices == 0, "data.crops_per_step",
+             data.crops_per_step, f"a multiple of run.devices, {config.run.devices}")  # fmt: skip
+    return config
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} = {value!r}: allowed is {allowed}")
+
+
+def _build(kind: type, table: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(kind)
+    known = {f.name for f in fields(kind)}
+    for key in table:
+        if key not in known:
+            raise ValueError(f"unknown key {prefix}{key}: allowed are {sorted(known)}")
+    return kind(
+        **{key: _convert(hints[key], value, f"{prefix}{key}") for key, value in table.items()}
+    )
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} = {value!r}: allowed is a table")
+        return _build(hint, value, f"{name}.")
+    if origin is Literal:
+        _require(value in arguments, name, value, f"one of {list(arguments)}")
+        return value
+    if origin is tuple:
+        _require(isinstance(value, list), name, value, "a list")
+        if arguments[-1] is Ellipsis:
+            return tuple(_convert(arguments[0], item, name) for item in value)
+        _require(len(value) == len(arguments), name, value, f"{len(arguments)} values")
+        return tuple(_convert(a, item, name) for a, item in zip(arguments, value, strict=True))
+    if origin is not None and not isinstance(hint, UnionType):  # Mapping[str, float]
+        _require(isinstance(value, Mapping), name, value, "a table")
+        return {key: _convert(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise ValueError(f"{name} = {value!r}: allowed is a value of type {hint.__name__}")
+    return value

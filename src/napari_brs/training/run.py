@@ -1,0 +1,295 @@
+"""`train`: a configuration and dataset packs in, weights out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from napari_brs.io.packs import DatasetPack
+from napari_brs.models import load_model, model_info, save_weights
+from napari_brs.networks.base import InteractiveNetwork
+
+from .config import ModelConfig, TrainingConfig, load_config
+from .data import Crop, Crops, Item, Order, read_items
+from .optimization import Average, make_optimizer, rate_factor, set_rates
+from .rounds import ClickRounds
+from .validation import choose_objects, click_ious
+
+CHECKPOINT = "checkpoint.pt"
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+_VALIDATION_SUFFIX = "_val"
+_HELD_OUT = 10
+_REPORT_SECONDS = 30.0
+
+
+def train(
+    config_path: str | Path,
+    data: Sequence[str | Path],
+    *,
+    minutes: float | None = None,
+    resume: bool = False,
+    output: str | Path = "runs/train",
+) -> Path:
+    """Train a network until its time is over.
+
+    Parameters
+    ----------
+    config_path : str or Path
+        See `load_config`.
+    data : sequence of path
+        Dataset packs. Packs whose name ends in ``_val`` are validated on and
+        not trained on; without one, every tenth image is held out.
+    minutes : float, optional
+        Of the whole run, earlier parts included; default: the configuration's.
+    resume : bool
+        Go on from the checkpoint in ``output``: with its weights, optimiser,
+        averages, and the very crop and clicks it would have drawn next.
+    output : path
+        Folder for the checkpoint, logs, and weights: ``best.safetensors`` by
+        validation and ``last.safetensors``.
+
+    Returns
+    -------
+    Path
+        The best weights.
+
+    Raises
+    ------
+    ValueError
+        Before training starts, if the configuration or the data cannot be
+        used, or there is nothing to resume; it names what and why.
+    """
+    config = load_config(config_path)
+    if minutes is not None:
+        if not minutes > 0:
+            raise ValueError(f"minutes = {minutes}: allowed is a positive number")
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, minutes=minutes))
+    output = Path(output)
+    checkpoint = output / CHECKPOINT
+    if resume and not checkpoint.is_file():
+        raise ValueError(f"nothing to resume: {checkpoint} does not exist")
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    packs = [DatasetPack(path) for path in data]
+    if not packs:
+        raise ValueError("no dataset pack to train on")
+
+    output.mkdir(parents=True, exist_ok=True)
+    fabric = Fabric(
+        accelerator=config.run.accelerator,
+        devices=config.run.devices,
+        strategy=_strategy(config),
+        precision=config.run.precision,  # type: ignore[arg-type]
+        loggers=TensorBoardLogger(output, name="logs", version=""),
+    )
+    fabric.launch()
+    fabric.seed_everything(config.run.seed, verbose=False)
+    training, validation = split_items(packs)
+    network = make_network(config.model)
+    Trainer(fabric, config, network, training, validation, output).run(resume)
+    return output / BEST
+
+
+def _strategy(config: TrainingConfig) -> str:
+    if config.run.devices == 1:
+        return "auto"
+    # Without its loss the fine decoder gets no gradient, which DDP must be told to expect.
+    return "ddp" if config.loss.fine else "ddp_find_unused_parameters_true"
+
+
+def split_items(packs: Sequence[DatasetPack]) -> tuple[list[Item], list[list[Item]]]:
+    """Items to train on, and those to validate on, by pack."""
+    validation = [read_items([p]) for p in packs if p.name.endswith(_VALIDATION_SUFFIX)]
+    training = read_items([p for p in packs if not p.name.endswith(_VALIDATION_SUFFIX)])
+    if not validation and len(training) >= _HELD_OUT:
+        validation = [training[::_HELD_OUT]]
+        training = [item for i, item in enumerate(training) if i % _HELD_OUT]
+    if len(training) < 2 or not validation:
+        raise ValueError(
+            f"{len(training)} images to train on and {sum(map(len, validation))} to validate on: "
+            f"at least {_HELD_OUT} are needed, or 2 and a pack whose name ends in _val"
+        )
+    return training, validation
+
+
+def make_network(config: ModelConfig) -> InteractiveNetwork:
+    """The configured network with its first weights."""
+    if config.initial:
+        network = load_model(config.initial)
+        if type(network) is not type(model_info(config.name).build()):
+            raise ValueError(f"model.initial = {config.initial!r} holds no {config.name}")
+    else:
+        network = model_info(config.name).build()
+    network.requires_grad_(True)
+    encoder = getattr(network, "encoder", None)
+    if config.imagenet:
+        from napari_brs.networks.densenet import DenseNet121, load_imagenet
+
+        if not isinstance(encoder, DenseNet121):
+            raise ValueError(f"model.imagenet: {config.name} has no DenseNet-121 encoder")
+        load_imagenet(encoder, torch.load(config.imagenet, weights_only=True))
+    if encoder is not None and not config.train_encoder:
+        encoder.requires_grad_(False)
+    return network
+
+
+class Trainer:
+    """The loop: steps, averages, validations and checkpoints within the time.
+
+    All processes run it; what depends on the clock follows that of the first.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainingConfig,
+        network: InteractiveNetwork,
+        training: list[Item],
+        validation: list[list[Item]],
+        output: Path,
+    ) -> None:
+        self._fabric, self._config, self._output = fabric, config, output
+        self._network = network
+        self._average = Average(network, config.optimizer.ema)
+        self._average.network.to(fabric.device)
+        module = ClickRounds(network, config.clicks, config.loss)
+        optimizer = make_optimizer(network, config.optimizer)
+        self._module, self._optimizer = fabric.setup(module, optimizer)
+        self._crops = Crops(training, config.data, config.run.seed)
+        self._chosen = [choose_objects(items, config.validation.images) for items in validation]
+        self._step = 0
+        self._seconds = 0.0
+        self._best = -1.0
+
+    def run(self, resume: bool) -> None:
+        if resume:
+            self._load()
+        run, fabric = self._config.run, self._fabric
+        crops = iter(self._batches())
+        began = time.monotonic() - self._seconds
+        checked = reported = validated = self._seconds
+        waited, losses, first = 0.0, list[torch.Tensor](), self._step
+        for step in count(self._step):
+            before = time.monotonic()
+            crop = next(crops)
+            waited += time.monotonic() - before
+            losses.append(self._train_step(crop, step))
+            self._step = step + 1
+            self._seconds = float(fabric.broadcast(time.monotonic() - began))
+            over = self._progress() >= 1
+            if self._seconds - reported > _REPORT_SECONDS or over:
+                spent = self._seconds - reported
+                seen = (self._step - first) * self._config.data.crops_per_step
+                loss, iou = torch.stack(losses).mean(0).tolist()
+                self._report(
+                    loss=loss,
+                    iou=iou,
+                    crops_per_second=seen / spent,
+                    waiting=waited / spent,
+                    minutes_left=max(0.0, run.minutes - self._seconds / 60),
+                )
+                waited, losses, first, reported = 0.0, [], self._step, self._seconds
+            if self._seconds - validated > self._config.validation.every_minutes * 60 or over:
+                self._validate()
+                validated = self._seconds = float(fabric.broadcast(time.monotonic() - began))
+            if self._seconds - checked > run.checkpoint_minutes * 60 or over:
+                self._save()
+                checked = self._seconds
+            if over:
+                return
+
+    def _progress(self) -> float:
+        """Share of the run that is over."""
+        run = self._config.run
+        by_steps = self._step / run.steps if run.steps else 0.0
+        return max(by_steps, self._seconds / (60 * run.minutes))
+
+    def _batches(self) -> Iterator[Crop]:
+        data, fabric = self._config.data, self._fabric
+        loader = DataLoader(
+            self._crops,
+            batch_size=data.crops_per_step // fabric.world_size,
+            sampler=Order(
+                self._step, data.crops_per_step, fabric.global_rank, fabric.world_size
+            ),
+            num_workers=data.workers,
+            pin_memory=fabric.device.type == "cuda",
+        )
+        for crop in loader:
+            yield Crop(*(part.to(fabric.device, non_blocking=True) for part in crop))
+
+    def _train_step(self, crop: Crop, step: int) -> torch.Tensor:
+        config = self._config.optimizer
+        set_rates(self._optimizer, rate_factor(self._progress(), config))
+        self._module.train()
+        result = self._module(crop, (self._config.run.seed, step, self._fabric.global_rank))
+        self._optimizer.zero_grad()
+        self._fabric.backward(result.loss)
+        if config.clip:
+            self._fabric.clip_gradients(self._module, self._optimizer, max_norm=config.clip)
+        self._optimizer.step()
+        self._average.update(self._network, step)
+        return torch.stack([result.loss.detach(), result.iou])
+
+    def _validate(self) -> None:
+        """IoU after 1, 3, ... clicks of the averaged weights; the best are kept."""
+        fabric, clicks = self._fabric, self._config.validation.clicks
+        scores = {}
+        areas = []
+        for number, chosen in enumerate(self._chosen):
+            rank, world = fabric.global_rank, fabric.world_size
+            ious = torch.zeros(len(chosen), clicks, dtype=torch.float64)
+            ious[rank::world] = torch.from_numpy(
+                click_ious(self._average.network, chosen[rank::world], clicks, fabric.device.type)
+            )
+            ious = torch.as_tensor(fabric.all_reduce(ious.to(fabric.device), reduce_op="sum"))
+            areas.append(float(ious.mean()))
+            for k in range(1, clicks + 1, 2):
+                scores[f"validation_{number}/iou_after_{k}"] = float(ious[:, k - 1].mean())
+        score = math.fsum(areas) / len(areas)
+        self._report(**scores, score=score)
+        if fabric.is_global_zero:
+            save_weights(self._average.network, self._output / LAST, self._config.model.name)
+        if score > self._best:
+            self._best = score
+            if fabric.is_global_zero:
+                save_weights(self._average.network, self._output / BEST, self._config.model.name)
+
+    def _report(self, **values: float) -> None:
+        self._fabric.log_dict(values, self._step)
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+        self._fabric.print(f"{self._seconds / 60:6.1f} min  step {self._step}  {shown}", flush=True)
+
+    def _save(self) -> None:
+        state: dict[str, Any] = {
+            "module": self._module,
+            "optimizer": self._optimizer,
+            "average": self._average.network.state_dict(),
+            "step": self._step,
+            "seconds": self._seconds,
+            "best": self._best,
+        }
+        # A run that is killed while it writes must find the last checkpoint whole.
+        path = self._output / CHECKPOINT
+        partial = path.with_suffix(".partial")
+        self._fabric.save(partial, state)
+        if self._fabric.is_global_zero:
+            os.replace(partial, path)
+
+    def _load(self) -> None:
+        state: dict[str, Any] = {"module": self._module, "optimizer": self._optimizer}
+        rest = self._fabric.load(self._output / CHECKPOINT, state)
+        self._average.network.load_state_dict(rest["average"])
+        self._step, self._seconds, self._best = rest["step"], rest["seconds"], rest["best"]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_brs.training.config import TrainingConfig, load_config, parse_config
+
+SHIPPED = sorted(
+    path.stem
+    for path in (Path(__file__).parents[1] / "src/napari_brs/training/configs").glob("*.toml")
+)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configurations_are_found_by_name(name: str) -> None:
+    assert isinstance(load_config(name), TrainingConfig)
+
+
+def test_a_file_wins_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[run]\nminutes = 3\n[data.source_weights]\ncells = 2\n[clicks]\nrounds=[1]")
+    config = load_config(file)
+    assert config.run.minutes == 3.0
+    assert config.data.source_weights == {"cells": 2.0}
+    assert config.clicks.rounds == (1.0,)
+    assert config.loss == TrainingConfig().loss
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "live").mkdir()
+    assert load_config("live").model.name == "brs-live"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[run]\nminuets = 3", r"unknown key run\.minuets: allowed are .*'minutes'"),
+        ("[runs]\nminutes = 3", r"unknown key runs: allowed are .*'run'"),
+        ("[run]\nminutes = 'long'", r"run\.minutes = 'long': allowed is a value of type float"),
+        ("[run]\ndevices = true", r"run\.devices = True: allowed is a value of type int"),
+        ("run = 3", "run = 3: allowed is a table"),
+        ("[loss]\nkind = 'dice'", r"loss\.kind = 'dice': allowed is one of .*'focal'"),
+        ("[data]\ncrop_sizes = [[8, 300]]", r"data\.crop_sizes = \(8, 300\): allowed is 32"),
+        ("[data]\ncrop_sizes = [[300]]", r"data\.crop_sizes = \[300\]: allowed is 2 values"),
+        ("[data]\nzoom = 1.5", r"data\.zoom = 1\.5: allowed is 0 to 1"),
+        ("[data]\nzoom = 0.8", r"data\.zoom \+ data\.whole = 1\.1: allowed is <= 1"),
+        ("[clicks]\nrounds = [0, 0]", r"clicks\.rounds .* one positive probability"),
+        ("[run]\ndevices = 3", r"data\.crops_per_step = 4: allowed is a multiple of run\.devices"),
+        ("[run", "is not valid TOML"),
+    ],
+)
+def test_bad_entries_are_named_with_what_is_allowed(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_config(file)
+
+
+def test_missing_file_lists_the_shipped_configurations() -> None:
+    with pytest.raises(ValueError, match=r"no training configuration 'nowhere'.*'live'"):
+        load_config("nowhere")
+
+
+def test_empty_configuration_is_the_default() -> None:
+    assert parse_config({}) == TrainingConfig()
