@@ -26,6 +26,8 @@ def conv_unit(
         in_channels, out_channels, kernel, padding=padding, dilation=dilation, bias=bias
     )
     nn.init.kaiming_normal_(conv.weight, a=_PRELU_SLOPE)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
     return _unit(conv, out_channels)
 
 
@@ -39,8 +41,6 @@ def upsampling_unit(channels: int) -> nn.Sequential:
 
 
 def _unit(conv: nn.Module, channels: int) -> nn.Sequential:
-    if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and conv.bias is not None:
-        nn.init.zeros_(conv.bias)
     return nn.Sequential(
         OrderedDict(
             conv=conv,
