@@ -32,7 +32,7 @@ def discs(shape: tuple[int, int], clicks: Any, radius: float | None = None) -> n
 class FakeSegmenter:
     """Same contract as `napari_brs.Segmenter`; counts what it is asked.
 
-    Class attributes are reset by the fixture.
+    While `held` is set it goes on refining. Class attributes are reset by the fixture.
     """
 
     made: ClassVar[list[FakeSegmenter]] = []
@@ -42,15 +42,15 @@ class FakeSegmenter:
     starts: ClassVar[list[Any]] = []
     threads: ClassVar[set[int]] = set()
     running = 0
-    evaluations = 0
-    pause = 0.0
+    held = threading.Event()
     error: Exception | None = None
 
     @classmethod
     def reset(cls) -> None:
         cls.made, cls.images, cls.predicted, cls.starts = [], [], [], []
-        cls.encoded, cls.running, cls.evaluations, cls.pause = 0, 0, 0, 0.0
+        cls.encoded, cls.running = 0, 0
         cls.threads, cls.error = set(), None
+        cls.held.clear()
 
     def __init__(self, model: str = "brs-live", device: str = "auto") -> None:
         if device == "cuda":
@@ -67,7 +67,6 @@ class FakeSegmenter:
     def encode(self, around: Any = None) -> None:
         type(self).encoded += 1
         np.asarray(self.pixels[0:1, 0:1])
-        time.sleep(self.pause)
 
     def predict(
         self,
@@ -109,10 +108,11 @@ class FakeSegmenter:
         now = prediction(None)
         if on_progress and on_progress(Progress(0, MAX_EVALUATIONS, None, now)) is False:
             return now
-        if refine:
-            for evaluation in range(1, self.evaluations + 1):
-                time.sleep(self.pause)
-                now = prediction(SimpleNamespace(evaluations=evaluation))
-                if on_progress and on_progress(Progress(evaluation, 20, 1.0)) is False:
-                    return now
+        evaluation = 0
+        while refine and self.held.is_set():
+            time.sleep(0.02)
+            evaluation += 1
+            now = prediction(SimpleNamespace(evaluations=evaluation))
+            if on_progress and on_progress(Progress(evaluation, 20, 1.0)) is False:
+                break
         return now

@@ -56,9 +56,9 @@ class Computing:
         self._data_version += 1
 
     def look(self) -> None:
-        """Compute the features of the plane on display in the background, if nothing runs."""
+        """Compute the features of the plane on display in the background, after what runs."""
         controller = self._controller
-        if controller.closed or self.busy or controller.problems:
+        if controller.closed or controller.problems or self._runner.segmenting:
             return
         settings, image = controller.settings, self._image_plane()
         key = (settings.model, settings.device, image.key)
@@ -147,4 +147,5 @@ class Computing:
     def _on_idle(self) -> None:
         self.activity = ""
         if not self._controller.closed:
+            self.look()
             self._controller.changed.emit()

@@ -92,6 +92,11 @@ class Controller:
         return None if self.work is None else self.work.session
 
     @property
+    def session_key(self) -> int | None:
+        """Key of the object that takes the clicks."""
+        return None if self.work is None else self.work.session.current.key
+
+    @property
     def foreground_layer(self) -> Points | None:
         return None if self.work is None else self.work.foreground
 

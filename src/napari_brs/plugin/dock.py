@@ -46,6 +46,7 @@ class Dock(Container):
         self.controller = Controller(napari_viewer)
         settings = self.controller.settings
         self._refreshing = False
+        self._shown: dict[str, list[tuple[str, Any]]] = {}
         self.image = ComboBox(choices=self._image_choices, nullable=True, **_words("image"))
         self.objects = ComboBox(choices=self._labels_choices, nullable=True, **_words("objects"))
         names = [model.name for model in list_models()]
@@ -161,6 +162,11 @@ class Dock(Container):
 
     # to the controls
 
+    def reset_choices(self, *_: Any) -> None:
+        """Called by napari when layers come, go or change their names."""
+        self._shown.clear()
+        self.refresh()
+
     def refresh(self) -> None:
         """Show what the controller knows."""
         controller = self.controller
@@ -168,18 +174,26 @@ class Dock(Container):
             return
         self._refreshing = True
         try:
-            self.image.reset_choices()
-            self.objects.reset_choices()
-            self.object.reset_choices()
-            _select(self.image, controller.image)
-            _select(self.objects, controller.objects_layer)
-            if controller.session is not None:
-                _select(self.object, controller.session.current.key)
+            for box, choices, value in (
+                (self.image, self._image_choices, controller.image),
+                (self.objects, self._labels_choices, controller.objects_layer),
+                (self.object, self._object_choices, controller.session_key),
+            ):
+                self._show_choice(box, choices(box), value)
             self.sign.value = SIGNS[0 if controller.settings.positive else 1]
             self._enable()
             self.status.value = controller.status
         finally:
             self._refreshing = False
+
+    def _show_choice(self, box: ComboBox, choices: list[tuple[str, Any]], value: Any) -> None:
+        # Rebuilding a box takes longer than all the rest, and is seldom needed.
+        if self._shown.get(box.name) != choices:
+            box.reset_choices()
+            self._shown[box.name] = choices
+        # While napari removes several layers, a chosen one may be gone already.
+        if value in box.choices:
+            box.value = value
 
     def _enable(self) -> None:
         controller, session = self.controller, self.controller.session
@@ -241,12 +255,6 @@ def _is_image(layer: Any) -> bool:
 def _plain(layer: Any) -> Any:
     """A layer itself: Qt does not find wrapped ones among a box's choices."""
     return getattr(layer, "__wrapped__", layer)
-
-
-def _select(box: ComboBox, value: Any) -> None:
-    # While napari removes several layers, a chosen one may be gone already.
-    if value in box.choices:
-        box.value = value
 
 
 def _words(name: str) -> dict[str, str]:

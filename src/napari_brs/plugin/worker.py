@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from napari_brs.segmenter import Prediction, Progress, Segmenter
     from napari_brs.session import PlaneState, Position
 
-REPORTS = 24
-"""About how many reports a prediction makes; the length of its progress bar."""
+REPORT_SECONDS = 0.05
+"""Refinement tells of itself no more often than this; the window has other things to do."""
 
 
 class ImagePlane(NamedTuple):
@@ -150,8 +152,13 @@ class Engine:
             return
         yield Doing("segmenting")
 
+        told = -math.inf
+
         def on_progress(progress: Progress) -> bool:
-            report(progress)
+            nonlocal told
+            if progress.prediction is not None or time.monotonic() - told > REPORT_SECONDS:
+                told = time.monotonic()
+                report(progress)
             return not stopped()
 
         start = job.plane.start_for(job.model)
@@ -184,11 +191,17 @@ class Runner:
         self._on_idle = on_idle
         self.running: Job | None = None
         self._next: Job | None = None
+        self._advancing = False
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or waits."""
         return self.running is not None
+
+    @property
+    def segmenting(self) -> bool:
+        """Whether clicks are being segmented, or wait for it."""
+        return any(job is not None and job.plane is not None for job in (self.running, self._next))
 
     def submit(self, job: Job) -> None:
         """Run a job now, or as soon as the one that runs has stopped."""
@@ -217,15 +230,25 @@ class Runner:
             # Closing the window makes napari ask the worker to quit.
             lambda: job.stop.is_set() or workers[0].abort_requested,
             _start_thread=False,
-            _progress={
-                "total": 0 if features_only else REPORTS,
-                "desc": f"BRS: {'features' if features_only else 'segmenting'}",
-            },
+            _progress={"desc": f"BRS: {'features' if features_only else 'segmenting'}"},
         )
         workers.append(worker)
-        worker.yielded.connect(lambda news: self._on_news(job, news))
+        worker.yielded.connect(lambda news: self._tell(job, news, worker.pbar))
         worker.finished.connect(self._finish)
         worker.start()
+
+    def _tell(self, job: Job, news: News, bar: Any) -> None:
+        self._on_news(job, news)
+        # napari handles further events while it draws the bar, and they may bring
+        # news as well: so the bar comes last, and is not drawn while it is drawn.
+        limit = getattr(news, "limit", 0)
+        if limit and not self._advancing:
+            self._advancing = True
+            try:
+                bar.total = limit
+                bar.update(news.evaluation - bar.n)
+            finally:
+                self._advancing = False
 
     def _finish(self) -> None:
         self.running, job, self._next = None, self._next, None

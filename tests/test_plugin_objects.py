@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from napari.layers import Labels
+
+from napari_brs.plugin.objects import next_label, write_object
+from napari_brs.plugin.planes import NOTHING, Patch, patch_around
+
+FLAT = (None, None)
+
+
+@pytest.fixture
+def layer() -> Labels:
+    data = np.zeros((6, 8), np.int16)
+    data[0:2, 0:2] = 3
+    return Labels(data)
+
+
+def square(top: int, left: int, side: int = 3) -> Patch:
+    return Patch(top, left, np.ones((side, side), bool))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32, np.uint32, np.int64])
+def test_ids_end_where_the_type_ends(dtype: type) -> None:
+    highest = np.iinfo(dtype).max
+    layer = Labels(np.array([[0, highest - 1]], dtype))
+    assert next_label(layer) == highest
+    layer.data[0, 0] = highest
+    with pytest.raises(ValueError, match=f"end at {highest}"):
+        next_label(layer)
+
+
+def test_ids_given_before_are_not_given_again(layer: Labels) -> None:
+    assert next_label(layer) == 4
+    assert next_label(layer, 9) == 10
+    assert next_label(Labels(np.zeros((2, 2), np.uint16))) == 1
+
+
+def test_writing_keeps_other_objects_and_the_type(layer: Labels) -> None:
+    before = layer.data.copy()
+    write_object(layer, 4, {FLAT: square(1, 1)}, overwrite=False)
+    assert layer.data.dtype == np.int16
+    assert np.array_equal(layer.data == 3, before == 3)
+    assert (layer.data == 4).sum() == 8
+
+
+def test_overwriting_takes_them_if_asked(layer: Labels) -> None:
+    write_object(layer, 4, {FLAT: square(1, 1)}, overwrite=True)
+    assert (layer.data == 4).sum() == 9
+    assert (layer.data == 3).sum() == 3
+
+
+def test_a_mask_wholly_on_another_object_is_refused(layer: Labels) -> None:
+    before = layer.data.copy()
+    with pytest.raises(ValueError, match="every pixel belongs to another object"):
+        write_object(layer, 4, {FLAT: square(0, 0, 2)}, overwrite=False)
+    assert np.array_equal(layer.data, before)
+
+
+def test_correcting_an_object_removes_what_is_no_longer_its_own(layer: Labels) -> None:
+    first = write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=False)
+    assert first.positions == (FLAT,)
+    write_object(layer, 4, {FLAT: square(3, 3)}, overwrite=False)
+    expected = np.zeros((6, 8), bool)
+    expected[3:6, 3:6] = True
+    assert np.array_equal(layer.data == 4, expected)
+    gone = write_object(layer, 4, {FLAT: NOTHING}, overwrite=False)
+    assert not (layer.data == 4).any()
+    assert gone.positions == ()
+
+
+def test_every_commit_can_be_taken_back_and_put_back(layer: Labels) -> None:
+    states = [layer.data.copy()]
+    written = []
+    for patch in (square(1, 1), square(3, 3), NOTHING, square(0, 4)):
+        written.append(write_object(layer, 4, {FLAT: patch}, overwrite=True))
+        states.append(layer.data.copy())
+    for record, state in zip(reversed(written), reversed(states[:-1]), strict=True):
+        record.take_back()
+        assert np.array_equal(layer.data, state)
+    for record, state in zip(written, states[1:], strict=True):
+        record.put_back()
+        assert np.array_equal(layer.data, state)
+
+
+def test_a_commit_is_one_step_of_naparis_undo(layer: Labels) -> None:
+    before = layer.data.copy()
+    write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=False)
+    write_object(layer, 4, {FLAT: square(3, 3)}, overwrite=False)
+    layer.undo()
+    assert np.array_equal(patch_around(layer.data == 4).mask, np.ones((3, 3), bool))
+    layer.undo()
+    assert np.array_equal(layer.data, before)
+
+
+def test_an_object_of_several_slices_and_axes_is_written_at_once() -> None:
+    layer = Labels(np.zeros((4, 5, 6), np.uint16))
+    masks = {(1, None, None): square(0, 0, 2), (None, 4, None): square(2, 3, 2)}
+    written = write_object(layer, 1, masks, overwrite=False)
+    assert (layer.data[1, :2, :2] == 1).all()
+    assert (layer.data[2:4, 4, 3:5] == 1).all()
+    assert layer.data.sum() == 8
+    written.take_back()
+    assert not layer.data.any()
+
+
+def test_labels_that_are_not_numpy_can_be_written() -> None:
+    zarr = pytest.importorskip("zarr")
+    layer = Labels(zarr.array(np.zeros((6, 8), np.uint16)))
+    written = write_object(layer, 1, {FLAT: square(2, 2)}, overwrite=False)
+    assert np.asarray(layer.data[2:5, 2:5]).sum() == 9
+    assert next_label(layer) == 2
+    written.take_back()
+    assert not np.asarray(layer.data[:]).any()

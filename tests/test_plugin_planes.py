@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from hypothesis import given
+from hypothesis import strategies as st
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_brs.clicks import Click
+from napari_brs.image import ImageSource
+from napari_brs.plugin.planes import (
+    NOTHING,
+    LazyPlane,
+    Patch,
+    displayed_position,
+    patch_around,
+    plane_image,
+    to_click,
+    to_point,
+)
+
+MASKS = st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5)
+
+
+@given(MASKS)
+def test_a_patch_holds_the_mask_and_nothing_more(rows: list[list[bool]]) -> None:
+    mask = np.array(rows)
+    patch = patch_around(mask)
+    assert np.array_equal(patch.full(mask.shape), mask)
+    if mask.any():
+        for edge in (patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]):
+            assert edge.any()
+    else:
+        assert patch.mask.size == 0
+
+
+def test_a_patch_does_not_follow_the_array_it_came_from() -> None:
+    mask = np.ones((2, 2), bool)
+    patch = patch_around(mask)
+    mask[:] = False
+    assert patch.mask.all()
+
+
+def test_nothing_is_an_empty_mask_of_any_shape() -> None:
+    assert not NOTHING.full((3, 4)).any()
+    assert Patch(1, 2, np.ones((2, 1), bool)).full((4, 4)).nonzero()[0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("position", "point"),
+    [
+        ((None, None), [1.5, 2.5]),
+        ((7, None, None), [7, 1.5, 2.5]),
+        ((None, 7, None), [1.5, 7, 2.5]),
+        ((None, 3, None, 4), [1.5, 3, 2.5, 4]),
+    ],
+)
+def test_clicks_become_points_and_return(position: tuple, point: list[float]) -> None:
+    click = Click(1.5, 2.5, False)
+    assert to_point(click, position) == point
+    assert to_click(point, position, False) == click
+
+
+class Recorder:
+    """An array that is not numpy, and writes down what is read of it."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.read = values, []
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    def __getitem__(self, key: object) -> np.ndarray:
+        self.read.append(key)
+        return self.values[key]
+
+
+@pytest.mark.parametrize("position", [(2, None, None), (None, 1, None), (None, None, 3)])
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_a_lazy_plane_reads_the_asked_pixels_and_no_others(
+    position: tuple, colours: tuple[int, ...]
+) -> None:
+    values = np.random.default_rng(0).integers(0, 255, (4, 5, 6, *colours))
+    data = Recorder(values)
+    plane = LazyPlane(data, position)
+    assert not data.read
+    expected = values[tuple(slice(None) if i is None else i for i in position)]
+    assert plane.shape == expected.shape
+    assert np.array_equal(plane[1:3, 2:4], expected[1:3, 2:4])
+    assert np.array_equal(plane[1:3], expected[1:3])
+    assert np.array_equal(np.asarray(plane[:, :]), expected)
+    if colours:
+        assert np.array_equal(plane[0:2, 0:2, 0:1], expected[0:2, 0:2, 0:1])
+    source = ImageSource(plane, contrast_limits=(0, 255))
+    assert source.read(1, 1, 2, 3).shape == (2, 3, 3)
+
+
+def test_a_plane_of_a_numpy_image_is_a_view() -> None:
+    data = np.zeros((3, 4, 5))
+    assert np.shares_memory(plane_image(Image(data), (1, None, None)), data)
+
+
+def test_a_flat_lazy_image_is_passed_on_as_it_is() -> None:
+    zarr = pytest.importorskip("zarr")
+    data = zarr.array(np.zeros((4, 5), np.uint8))
+    assert plane_image(Image(data, contrast_limits=(0, 1)), (None, None)) is data
+
+
+def test_the_displayed_plane_follows_scale_and_translation() -> None:
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((5, 6, 7)), scale=(3, 1, 1), translate=(10, 0, 0))
+    for index in range(5):
+        viewer.dims.set_point(0, 10 + 3 * index)
+        assert displayed_position(layer, viewer.dims) == (index, None, None)
