@@ -1,0 +1,202 @@
+"""The command ``napari-brs evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_brs.segmenter import Segmenter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options; loads nothing heavy."""
+    parser.add_argument("pack", nargs="?", type=Path, help="dataset pack: a folder or plain tar")
+    parser.add_argument("--model", default="brs-live", help="name or .safetensors (%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (%(default)s)")
+    parser.add_argument("--no-refine", action="store_true", help="do not refine clicks (BRS)")
+    parser.add_argument("--max-clicks", type=int, default=20, metavar="N", help="(%(default)s)")
+    parser.add_argument(
+        "--objects-per-image", type=int, default=1, metavar="N", help="drawn by seed (%(default)s)"
+    )
+    parser.add_argument(
+        "--min-area", type=int, default=100, metavar="PIXELS", help="of an object (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images, by name")
+    parser.add_argument(
+        "--sign-rule",
+        choices=("distance", "count"),
+        default="distance",
+        help="sign of the next click: that of the deepest error, or of more pixels (%(default)s)",
+    )
+    parser.add_argument(
+        "--jitter", action="store_true", help="click anywhere in the deeper half of the error"
+    )
+    parser.add_argument(
+        "--stop-at", type=float, metavar="IOU", help="end an object once it is so good"
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="all results; an interrupted run goes on"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="the figures as Markdown")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="curves and examples as PNG")
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar="JSON",
+        help="instead of a run: differences between two results",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, or compare two results.
+
+    Returns
+    -------
+    int
+        Exit code 0.
+
+    Raises
+    ------
+    ValueError, OSError
+        On bad input, before anything is computed or written.
+    KeyboardInterrupt
+        If interrupted; the results so far are kept beside the JSON file.
+    """
+    if args.compare:
+        if args.pack is not None:
+            raise ValueError(f"--compare takes no pack, but got {args.pack}")
+        first, second = args.compare
+        return _compare(first, second, args.report)
+    if args.pack is None:
+        raise ValueError("a dataset pack, or --compare with two JSON files, is needed")
+    if args.plots is not None and find_spec("matplotlib") is None:
+        raise ValueError("--plots needs matplotlib: pip install 'napari-brs[evaluate]'")
+
+    from napari_brs.evaluation.protocol import RobotSettings
+    from napari_brs.evaluation.report import markdown, short_summary
+    from napari_brs.evaluation.run import evaluate
+    from napari_brs.io.atomic import check_writable, write_text
+    from napari_brs.io.packs import DatasetPack
+    from napari_brs.segmenter import Segmenter
+
+    for path in (args.json, args.report):
+        if path is not None:
+            check_writable(path)
+    pack = DatasetPack(args.pack)
+    settings = RobotSettings(
+        max_clicks=args.max_clicks,
+        refine=not args.no_refine,
+        sign_rule=args.sign_rule,
+        jitter=args.jitter,
+        stop_at=args.stop_at,
+        objects_per_image=args.objects_per_image,
+        min_area=args.min_area,
+        seed=args.seed,
+    )
+    segmenter = Segmenter(args.model, args.device)
+    if args.plots is not None:
+        args.plots.mkdir(parents=True, exist_ok=True)
+    unfinished = args.json and args.json.with_suffix(".partial.jsonl")
+    try:
+        result = evaluate(
+            pack,
+            (lambda: segmenter)
+            if args.workers == 1
+            else partial(_worker_segmenter, args.model, args.device, args.workers),
+            settings,
+            about={
+                "model": args.model,
+                "weights_sha256": _weights_sha256(args.model),
+                "device": str(segmenter.device),
+            },
+            limit=args.limit,
+            partial=unfinished,
+            workers=args.workers,
+            on_progress=_ProgressLine(),
+        )
+    except KeyboardInterrupt:
+        if unfinished:
+            print("\ninterrupted; the same command goes on from there", file=sys.stderr)
+        raise
+    if args.json:
+        write_text(args.json, json.dumps(result, indent=1) + "\n")
+        unfinished.unlink()
+    if args.report:
+        write_text(args.report, markdown(result))
+    print(short_summary(result))
+    if args.plots:
+        from napari_brs.evaluation.plots import draw_plots
+
+        for path in draw_plots(result, pack, segmenter, args.plots):
+            print(path)
+    return 0
+
+
+def _compare(first: Path, second: Path, report: Path | None) -> int:
+    from napari_brs.evaluation.compare import compare
+    from napari_brs.evaluation.report import comparison
+    from napari_brs.io.atomic import check_writable, write_text
+
+    if report is not None:
+        check_writable(report)
+    count, differences = compare(_load(first), _load(second))
+    text = comparison(first.stem, second.stem, count, differences)
+    print(text)
+    if report is not None:
+        write_text(report, text + "\n")
+    return 0
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(result, dict) or not {"pack", "max_clicks", "objects"} <= result.keys():
+        raise ValueError(f"{path} is not a result of napari-brs evaluate")
+    return result
+
+
+def _worker_segmenter(model: str, device: str, workers: int) -> Segmenter:
+    import torch
+
+    from napari_brs.segmenter import Segmenter
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    return Segmenter(model, device)
+
+
+def _weights_sha256(model: str) -> str:
+    """SHA-256 of the weights file, so that results say which weights gave them."""
+    from napari_brs.models import model_info
+
+    path = Path(model) if Path(model).suffix == ".safetensors" else model_info(model).path
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class _ProgressLine:
+    """One line that is rewritten on a terminal; elsewhere a line twice a minute."""
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+
+    def __call__(self, done: int, total: int, seconds_left: float) -> None:
+        minutes, seconds = divmod(round(seconds_left), 60)
+        text = f"{done} of {total} images · {minutes}:{seconds:02d} left"
+        if sys.stderr.isatty():
+            print(f"\r{text:<50}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif time.monotonic() - self._shown > 30:
+            self._shown = time.monotonic()
+            print(text, file=sys.stderr, flush=True)

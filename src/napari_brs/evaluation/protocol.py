@@ -1,0 +1,167 @@
+"""What the robot does with one object, and which objects of an image it takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brs.clicks import Click
+from napari_brs.metrics import click_accuracy, iou
+from napari_brs.simulation import SignRule, next_click
+
+
+class ClickSegmenter(Protocol):
+    """What can be evaluated; `napari_brs.Segmenter` is one."""
+
+    def set_image(self, image: NDArray[Any], /) -> None:
+        """Take an image (H, W[, C])."""
+
+    def predict(
+        self,
+        clicks: Sequence[Click],
+        *,
+        previous: Any,
+        refine: bool,
+        on_progress: Callable[[Any], None],
+    ) -> Any:
+        """A prediction with ``mask`` (H, W) bool, ``seconds`` and ``refinement``."""
+
+
+@dataclass(frozen=True)
+class RobotSettings:
+    """The protocol of a run.
+
+    Attributes
+    ----------
+    max_clicks : int
+    refine : bool
+        Whether clicks that are not obeyed are refined.
+    sign_rule : {"distance", "count"}
+        See `next_click`.
+    jitter : bool
+        Whether the robot clicks anywhere in the deeper half of the error.
+    stop_at : float, optional
+        IoU at which the robot is content; None lets it go on to the last click.
+    objects_per_image, min_area : int
+        How many objects of an image are clicked, and the pixels they have at least.
+    seed : int
+        Draws the objects and the jitter.
+    """
+
+    max_clicks: int = 20
+    refine: bool = True
+    sign_rule: SignRule = "distance"
+    jitter: bool = False
+    stop_at: float | None = None
+    objects_per_image: int = 1
+    min_area: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("max_clicks", "objects_per_image", "min_area"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; at least 1 is allowed")
+        if self.sign_rule not in get_args(SignRule):
+            allowed = ", ".join(get_args(SignRule))
+            raise ValueError(f"sign_rule is {self.sign_rule!r}; allowed are {allowed}")
+        if self.stop_at is not None and not 0 < self.stop_at <= 1:
+            raise ValueError(f"stop_at is {self.stop_at}; it must lie in (0, 1]")
+
+
+@dataclass
+class ObjectRun:
+    """What happened to one object, click by click.
+
+    ``obeyed`` is the share of all clicks so far that have their label in the
+    mask, ``obeyed_before`` the same before refinement; ``clicks`` are
+    [row, column, positive].
+    """
+
+    image: str
+    object: int
+    iou: list[float] = field(default_factory=list)
+    clicks: list[list[int]] = field(default_factory=list)
+    obeyed: list[float] = field(default_factory=list)
+    obeyed_before: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    evaluations: list[int] = field(default_factory=list)
+
+
+def choose_objects(labels: NDArray[np.int32], image: str, settings: RobotSettings) -> list[int]:
+    """Numbers of the objects that are clicked, ascending.
+
+    They are drawn among those that are large enough. The draw depends on the
+    seed, the image's name and the object's number alone, so it is the same in
+    every run, and drawing more objects keeps the ones drawn before.
+    """
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    large = [int(number) for number in np.flatnonzero(areas >= settings.min_area)]
+    drawn = sorted(large, key=lambda number: _digest(settings.seed, image, number))
+    return sorted(drawn[: settings.objects_per_image])
+
+
+def click_object(
+    segmenter: ClickSegmenter,
+    truth: NDArray[np.bool_],
+    ignore: NDArray[np.bool_],
+    image: str,
+    number: int,
+    settings: RobotSettings,
+) -> ObjectRun:
+    """Click on one object of the segmenter's image until nothing is left to correct.
+
+    Parameters
+    ----------
+    segmenter : ClickSegmenter
+        Has the image set.
+    truth, ignore : (H, W) bool
+    image : str
+    number : int
+        Of the object in the image.
+    settings : RobotSettings
+    """
+    run = ObjectRun(image, number)
+    rng = None
+    if settings.jitter:
+        rng = np.random.default_rng(list(_digest(settings.seed, image, number)))
+    clicks: list[Click] = []
+    previous: Any = None
+    mask = np.zeros(truth.shape, bool)
+    while len(clicks) < settings.max_clicks:
+        click = next_click(truth, mask, ignore, clicks, sign_rule=settings.sign_rule, rng=rng)
+        if click is None:
+            break
+        clicks.append(click)
+        unrefined: list[Any] = []
+
+        def remember(progress: Any, found: list[Any] = unrefined) -> None:
+            if progress.prediction is not None:
+                found.append(progress.prediction)
+
+        previous = segmenter.predict(
+            tuple(clicks),
+            previous=previous,
+            refine=settings.refine,
+            on_progress=remember,
+        )
+        mask = previous.mask
+        run.iou.append(round(iou(mask, truth, ignore), 6))
+        run.clicks.append([int(click.row), int(click.column), click.positive])
+        run.obeyed.append(round(click_accuracy(mask, clicks), 6))
+        before = unrefined[-1].mask if unrefined else mask
+        run.obeyed_before.append(round(click_accuracy(before, clicks), 6))
+        run.seconds.append(round(previous.seconds, 4))
+        run.evaluations.append(previous.refinement.evaluations if previous.refinement else 0)
+        if settings.stop_at is not None and run.iou[-1] >= settings.stop_at:
+            break
+    return run
+
+
+def _digest(seed: int, image: str, number: int) -> bytes:
+    return hashlib.sha256(f"{seed}/{image}/{number}".encode()).digest()

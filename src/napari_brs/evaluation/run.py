@@ -1,0 +1,181 @@
+"""Robot runs over a whole pack: in order, in parallel, resumable."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from napari_brs.evaluation.protocol import (
+    ClickSegmenter,
+    RobotSettings,
+    choose_objects,
+    click_object,
+)
+from napari_brs.evaluation.summary import summarise
+from napari_brs.io.atomic import write_text
+from napari_brs.io.packs import DatasetPack
+
+MakeSegmenter = Callable[[], ClickSegmenter]
+Found = tuple[str, list[dict[str, Any]]]
+"""An image's name and what happened to its objects."""
+
+
+def evaluate(
+    pack: DatasetPack,
+    make_segmenter: MakeSegmenter,
+    settings: RobotSettings | None = None,
+    *,
+    about: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    partial: Path | None = None,
+    workers: int = 1,
+    on_progress: Callable[[int, int, float], None] | None = None,
+) -> dict[str, Any]:
+    """Let the robot click on the objects of a pack.
+
+    Parameters
+    ----------
+    pack : DatasetPack
+    make_segmenter : callable
+        Makes a segmenter; with several workers it is pickled and called in each.
+    settings : RobotSettings, optional
+    about : mapping, optional
+        What else identifies the run, such as model and device; JSON values.
+    limit : int, optional
+        Only the first images, in the order of their names.
+    partial : path, optional
+        Each image's results are kept here (JSON lines) until the run is
+        complete. If it is there already, its images are not run again.
+    workers : int
+        Processes.
+    on_progress : callable, optional
+        Called with (images done, images in all, seconds left) after each image.
+
+    Returns
+    -------
+    dict
+        ``about``, pack and settings, the figures of `summarise`, and
+        ``objects``, in order of image name and object number.
+
+    Raises
+    ------
+    ValueError
+        If no image has an object that is large enough, or the partial results
+        belong to another run.
+    """
+    settings = settings or RobotSettings()
+    for name, value in (("limit", limit), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}; at least 1 is allowed")
+    names = pack.names[:limit]
+    header = {**(about or {}), "pack": pack.name, "images": len(names), **asdict(settings)}
+    found = _resume(partial, header) if partial else {}
+    todo = [name for name in names if name not in found]
+    before, began = len(found), time.monotonic()
+    results = (
+        _in_turn(pack, make_segmenter, settings, todo)
+        if workers == 1 or len(todo) < 2
+        else _in_parallel(pack, make_segmenter, settings, todo, workers)
+    )
+    for name, objects in results:
+        found[name] = objects
+        if partial:
+            with partial.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps({"name": name, "objects": objects}) + "\n")
+        if on_progress:
+            rate = (time.monotonic() - began) / (len(found) - before)
+            on_progress(len(found), len(names), rate * (len(names) - len(found)))
+    objects = [item for name in names for item in found[name]]
+    if not objects:
+        raise ValueError(
+            f"no object of at least {settings.min_area} pixels in the {len(names)} images "
+            f"of {pack.path}"
+        )
+    figures = summarise(objects, settings.max_clicks)
+    return {**header, "workers": workers, **figures, "objects": objects}
+
+
+def _in_turn(
+    pack: DatasetPack, make_segmenter: MakeSegmenter, settings: RobotSettings, names: list[str]
+) -> Iterator[Found]:
+    if names:
+        segmenter = make_segmenter()
+        for name in names:
+            yield _run_image(pack, segmenter, settings, name)
+
+
+def _in_parallel(
+    pack: DatasetPack,
+    make_segmenter: MakeSegmenter,
+    settings: RobotSettings,
+    names: list[str],
+    workers: int,
+) -> Iterator[Found]:
+    # A forked process cannot use CUDA, nor torch's threads once they have run.
+    with ProcessPoolExecutor(
+        min(workers, len(names)),
+        multiprocessing.get_context("spawn"),
+        _start_worker,
+        (pack, make_segmenter, settings),
+    ) as pool:
+        try:
+            for future in as_completed([pool.submit(_work, name) for name in names]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_worker: tuple[DatasetPack, ClickSegmenter, RobotSettings]
+
+
+def _start_worker(
+    pack: DatasetPack, make_segmenter: MakeSegmenter, settings: RobotSettings
+) -> None:
+    global _worker
+    # Ctrl+C reaches every process; the images at hand are finished, then the pool ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = pack, make_segmenter(), settings
+
+
+def _work(name: str) -> Found:
+    return _run_image(*_worker, name)
+
+
+def _run_image(
+    pack: DatasetPack, segmenter: ClickSegmenter, settings: RobotSettings, name: str
+) -> Found:
+    sample = pack.read(name)
+    numbers = choose_objects(sample.labels, name, settings)
+    if numbers:
+        segmenter.set_image(sample.image)
+    runs = [
+        click_object(segmenter, sample.labels == number, sample.ignore, name, number, settings)
+        for number in numbers
+    ]
+    return name, [asdict(run) for run in runs]
+
+
+def _resume(partial: Path, header: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What an interrupted run left; begins the file if there is none."""
+    text = partial.read_text(encoding="utf-8") if partial.exists() else ""
+    # A line without an end was being written when the run was interrupted.
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    if not lines:
+        write_text(partial, json.dumps(header) + "\n")
+        return {}
+    theirs = json.loads(lines[0])
+    for key in header.keys() | theirs.keys():
+        if header.get(key) != theirs.get(key):
+            raise ValueError(
+                f"{partial} is left of another run, with {key} {theirs.get(key)!r} instead of "
+                f"{header.get(key)!r}: delete it, or write the results elsewhere"
+            )
+    write_text(partial, "\n".join(lines) + "\n")
+    return {item["name"]: item["objects"] for item in map(json.loads, lines[1:])}
