@@ -18,7 +18,7 @@ from napari_brs.clicks import Click
 from napari_brs.evaluation.compare import compare
 from napari_brs.evaluation.protocol import RobotSettings, choose_objects
 from napari_brs.evaluation.report import comparison, markdown, short_summary
-from napari_brs.evaluation.run import evaluate
+from napari_brs.evaluation.run import evaluate, to_json
 from napari_brs.evaluation.summary import summarise
 from napari_brs.io.packs import DatasetPack
 
@@ -206,7 +206,8 @@ def test_an_interrupted_run_gives_the_same_result_when_it_goes_on(
     assert steps == [(3, 5), (4, 5), (5, 5)]
     assert len(partial_file.read_text().splitlines()) == 1 + IMAGES
     whole = evaluate(pack, lambda: Knowing(pack, spoil=np.flipud), settings, about={"model": "m"})
-    assert json.dumps(resumed) == json.dumps(whole)
+    assert to_json(resumed) == to_json(whole)
+    assert json.loads(to_json(whole)) == json.loads(json.dumps(whole))
 
 
 def test_results_of_another_run_are_not_mixed_in(pack: DatasetPack, tmp_path: Path) -> None:

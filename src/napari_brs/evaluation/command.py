@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
     from napari_brs.evaluation.protocol import RobotSettings
     from napari_brs.evaluation.report import markdown, short_summary
-    from napari_brs.evaluation.run import evaluate
+    from napari_brs.evaluation.run import evaluate, to_json
     from napari_brs.io.atomic import check_writable, write_text
     from napari_brs.io.packs import DatasetPack
     from napari_brs.segmenter import Segmenter
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
             print("\ninterrupted; the same command goes on from there", file=sys.stderr)
         raise
     if args.json:
-        write_text(args.json, json.dumps(result, indent=1) + "\n")
+        write_text(args.json, to_json(result))
         unfinished.unlink()
     if args.report:
         write_text(args.report, markdown(result))

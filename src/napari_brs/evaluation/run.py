@@ -102,6 +102,17 @@ def evaluate(
     return {**header, "workers": workers, **figures, "objects": objects}
 
 
+def to_json(result: Mapping[str, Any]) -> str:
+    """A result as JSON with one key a line, and one object a line."""
+    lines = [
+        f"{json.dumps(key)}: {json.dumps(value)}"
+        for key, value in result.items()
+        if key != "objects"
+    ]
+    objects = ",\n".join(json.dumps(item) for item in result["objects"])
+    return "{\n" + ",\n".join([*lines, f'"objects": [\n{objects}\n]']) + "\n}\n"
+
+
 def _in_turn(
     pack: DatasetPack, make_segmenter: MakeSegmenter, settings: RobotSettings, names: list[str]
 ) -> Iterator[Found]:
