@@ -82,6 +82,12 @@ _MODELS = (
         "napari_brs.networks.brs_densenet:BRSDenseNet",
         None,
     ),
+    ModelInfo(
+        "brs-vgg",
+        "the paper's second network, on VGG-19",
+        "napari_brs.networks.brs_vgg:BRSVgg",
+        None,
+    ),
 )
 
 
