@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; loads nothing heavy."""
-    parser.add_argument("pack", nargs="?", type=Path, help="dataset pack: a folder or plain tar")
+    parser.add_argument(
+        "pack",
+        nargs="?",
+        type=Path,
+        help="dataset pack (a folder or plain tar), or the folder of a published data set",
+    )
+    parser.add_argument(
+        "--layout",
+        metavar="NAME",
+        help="pack, grabcut, berkeley, frames, davis, sbd, voc or ctc (default: what is there)",
+    )
     parser.add_argument("--model", default="brs-live", help="name or .safetensors (%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (%(default)s)")
     parser.add_argument("--no-refine", action="store_true", help="do not refine clicks (BRS)")
@@ -88,13 +98,13 @@ def run(args: argparse.Namespace) -> int:
     from napari_brs.evaluation.report import markdown, short_summary
     from napari_brs.evaluation.run import evaluate, to_json
     from napari_brs.io.atomic import check_writable, write_text
-    from napari_brs.io.packs import DatasetPack
+    from napari_brs.io.layouts import open_dataset
     from napari_brs.segmenter import Segmenter
 
     for path in (args.json, args.report):
         if path is not None:
             check_writable(path)
-    pack = DatasetPack(args.pack)
+    pack = open_dataset(args.pack, args.layout)
     settings = RobotSettings(
         max_clicks=args.max_clicks,
         refine=not args.no_refine,

@@ -11,7 +11,7 @@ import numpy as np
 from napari_brs.clicks import Click
 from napari_brs.evaluation.protocol import ClickSegmenter
 from napari_brs.evaluation.summary import mean_per_click
-from napari_brs.io.packs import DatasetPack
+from napari_brs.io.layouts import Dataset
 from napari_brs.metrics import area_under_curve, iou, iou_per_click
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SHOWN_CLICKS = 5
 
 
 def draw_plots(
-    result: Mapping[str, Any], pack: DatasetPack, segmenter: ClickSegmenter, folder: Path
+    result: Mapping[str, Any], pack: Dataset, segmenter: ClickSegmenter, folder: Path
 ) -> list[Path]:
     """Draw every figure of a run as PNG; needs matplotlib.
 
@@ -36,7 +36,7 @@ def draw_plots(
     ----------
     result : mapping
         As `evaluate` returns it.
-    pack : DatasetPack
+    pack : Dataset
         What was evaluated.
     segmenter : ClickSegmenter
         What was evaluated: the clicks of the examples are replayed.
@@ -87,7 +87,7 @@ def _curves(path: Path, quantity: str, curves: Mapping[str, Sequence[float]]) ->
 
 
 def _examples(
-    path: Path, result: Mapping[str, Any], pack: DatasetPack, segmenter: ClickSegmenter
+    path: Path, result: Mapping[str, Any], pack: Dataset, segmenter: ClickSegmenter
 ) -> Path:
     """The objects with the largest and the smallest AuC, after a few clicks."""
     from matplotlib.figure import Figure
@@ -111,7 +111,7 @@ def _example(
     axes: Axes,
     item: Mapping[str, Any],
     refine: bool,
-    pack: DatasetPack,
+    pack: Dataset,
     segmenter: ClickSegmenter,
 ) -> None:
     sample = pack.read(item["image"])

@@ -20,7 +20,7 @@ from napari_brs.evaluation.protocol import (
 )
 from napari_brs.evaluation.summary import summarise
 from napari_brs.io.atomic import write_text
-from napari_brs.io.packs import DatasetPack
+from napari_brs.io.layouts import Dataset
 
 MakeSegmenter = Callable[[], ClickSegmenter]
 Found = tuple[str, list[dict[str, Any]]]
@@ -28,7 +28,7 @@ Found = tuple[str, list[dict[str, Any]]]
 
 
 def evaluate(
-    pack: DatasetPack,
+    pack: Dataset,
     make_segmenter: MakeSegmenter,
     settings: RobotSettings | None = None,
     *,
@@ -42,7 +42,8 @@ def evaluate(
 
     Parameters
     ----------
-    pack : DatasetPack
+    pack : Dataset
+        See `open_dataset`; pickled for several workers.
     make_segmenter : callable
         Makes a segmenter; with several workers it is pickled and called in each.
     settings : RobotSettings, optional
@@ -114,7 +115,7 @@ def to_json(result: Mapping[str, Any]) -> str:
 
 
 def _in_turn(
-    pack: DatasetPack, make_segmenter: MakeSegmenter, settings: RobotSettings, names: list[str]
+    pack: Dataset, make_segmenter: MakeSegmenter, settings: RobotSettings, names: list[str]
 ) -> Iterator[Found]:
     if names:
         segmenter = make_segmenter()
@@ -123,7 +124,7 @@ def _in_turn(
 
 
 def _in_parallel(
-    pack: DatasetPack,
+    pack: Dataset,
     make_segmenter: MakeSegmenter,
     settings: RobotSettings,
     names: list[str],
@@ -143,12 +144,10 @@ def _in_parallel(
             pool.shutdown(cancel_futures=True)
 
 
-_worker: tuple[DatasetPack, ClickSegmenter, RobotSettings]
+_worker: tuple[Dataset, ClickSegmenter, RobotSettings]
 
 
-def _start_worker(
-    pack: DatasetPack, make_segmenter: MakeSegmenter, settings: RobotSettings
-) -> None:
+def _start_worker(pack: Dataset, make_segmenter: MakeSegmenter, settings: RobotSettings) -> None:
     global _worker
     # Ctrl+C reaches every process; the images at hand are finished, then the pool ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -160,7 +159,7 @@ def _work(name: str) -> Found:
 
 
 def _run_image(
-    pack: DatasetPack, segmenter: ClickSegmenter, settings: RobotSettings, name: str
+    pack: Dataset, segmenter: ClickSegmenter, settings: RobotSettings, name: str
 ) -> Found:
     sample = pack.read(name)
     numbers = choose_objects(sample.labels, name, settings)

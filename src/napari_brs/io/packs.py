@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -101,8 +102,8 @@ class DatasetPack:
         """
         if name not in self._images:
             raise ValueError(f"{self.path} has no image named {name!r}")
-        image = self._decode(self._images[name], _image_pixels)
-        mask = self._decode(self._masks[name], _mask_pixels)
+        image = self._decode(self._images[name], image_pixels)
+        mask = self._decode(self._masks[name], mask_pixels)
         if image.shape[:2] != mask.shape:
             raise ValueError(
                 f"{self._where(self._masks[name])} has {mask.shape} pixels (rows, columns), "
@@ -134,16 +135,8 @@ class DatasetPack:
     def _where(self, file: str) -> str:
         return str(self.path / file)
 
-    def _decode(self, file: str, pixels: Any) -> NDArray[Any]:
-        from PIL import Image
-
-        try:
-            with Image.open(io.BytesIO(self._bytes(file))) as picture:
-                result: NDArray[Any] = pixels(picture)
-        # Pillow reports a damaged file as OSError, SyntaxError or ValueError, by format.
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{self._where(file)} cannot be read: {error}") from error
-        return result
+    def _decode(self, file: str, pixels: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
+        return decode_picture(self._where(file), self._bytes(file), pixels)
 
     def _bytes(self, file: str) -> bytes:
         if self.path.is_dir():
@@ -178,14 +171,36 @@ def _list_tar(path: Path) -> dict[str, tuple[int, int]]:
         raise ValueError(f"{path} is neither a folder nor an uncompressed tar: {error}") from error
 
 
-def _image_pixels(picture: Image.Image) -> NDArray[np.uint8]:
+def decode_picture(
+    where: str, data: bytes, pixels: Callable[[Image.Image], NDArray[Any]]
+) -> NDArray[Any]:
+    """The pixels of a picture file; `where` names it in errors.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, of an unknown format, or of a type that `pixels` refuses.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return pixels(picture)
+    # Pillow reports a damaged file as OSError, SyntaxError or ValueError, by format.
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{where} cannot be read: {error}") from error
+
+
+def image_pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    """Grey (H, W) or RGB (H, W, 3)."""
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"pixel type {picture.mode!r}; 8-bit grey or RGB is allowed")
     grey = picture.mode in ("1", "L", "LA")
     return np.array(picture.convert("L" if grey else "RGB"))
 
 
-def _mask_pixels(picture: Image.Image) -> NDArray[Any]:
+def mask_pixels(picture: Image.Image) -> NDArray[Any]:
+    """Object numbers (H, W), bool, uint8 or uint16."""
     if picture.mode.startswith("I"):  # 16-bit PNG
         return np.array(picture).astype(np.uint16)
     if picture.mode not in ("1", "L", "P"):  # a palette image holds the ids as indices
