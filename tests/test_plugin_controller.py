@@ -257,6 +257,21 @@ def test_an_existing_labels_layer_is_continued_in_its_own_type(
         controller.set_objects_layer(model.add_labels(np.zeros((3, 3), int)))
 
 
+def test_a_layer_that_cannot_be_written_is_named_and_nothing_is_lost(
+    model: Any, controller: Any, image: Any
+) -> None:
+    import dask.array as da
+
+    chosen = model.add_labels(da.zeros(SHAPE, dtype=np.uint16), name="lazy")
+    with pytest.raises(ValueError, match="lazy cannot be written to"):
+        controller.set_objects_layer(chosen)
+    click(controller, 20, 30)
+    controller.objects_layer.editable = False
+    assert controller.commit() is None
+    assert controller.status.endswith("cannot be written to; choose another objects layer")
+    assert controller.has_clicks
+
+
 def test_hand_edits_of_the_preview_survive_a_commit(controller: Any, image: Any) -> None:
     click(controller, 20, 30)
     corner = (np.array([0, 0]), np.array([0, 1]))
@@ -766,6 +781,52 @@ def test_a_new_click_stops_the_running_one_and_wins(
     expected = disc(20, 30) | disc(24, 30) | disc(28, 30)
     assert np.array_equal(controller.preview_layer.data != 0, expected)
     assert controller.status == "object 1 · 3 FG · 12 ms · every click obeyed"
+
+
+def test_a_mask_goes_to_the_slice_that_was_clicked_wherever_one_has_gone(
+    model: Any, controller: Any, stack: Any, fake: type[FakeSegmenter]
+) -> None:
+    fake.held.set()
+    click(controller, 20, 30, wait=False)
+    while "refining" not in controller.status:
+        QApplication.processEvents()
+    model.dims.set_point(0, 1)
+    fake.held.clear()
+    controller.wait(20)
+    assert np.array_equal(controller.preview_layer.data[3] != 0, disc(20, 30))
+    assert controller.preview_layer.data.sum() == disc(20, 30).sum()
+    assert controller.status.startswith("object 1 · no clicks")
+
+
+def test_a_result_that_comes_after_its_click_was_undone_is_not_shown(
+    controller: Any, image: Any, fake: type[FakeSegmenter]
+) -> None:
+    click(controller, 20, 30)
+    fake.held.set()
+    click(controller, 24, 30, wait=False)
+    while "refining" not in controller.status:
+        QApplication.processEvents()
+    controller.undo()
+    controller.wait(20)
+    assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30))
+    # It is not lost either.
+    controller.redo()
+    assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30) | disc(24, 30))
+    assert len(fake.predicted) == 2
+
+
+def test_the_next_object_does_not_get_the_mask_of_the_one_before(
+    controller: Any, image: Any, fake: type[FakeSegmenter]
+) -> None:
+    fake.held.set()
+    click(controller, 20, 30, wait=False)
+    while "refining" not in controller.status:
+        QApplication.processEvents()
+    assert controller.commit() == 1
+    fake.held.clear()
+    click(controller, 20, 30)
+    assert fake.starts[-1] is None
+    assert np.array_equal(controller.objects_layer.data == 1, disc(20, 30))
 
 
 def test_cancel_stops_soon_and_keeps_the_best_mask(

@@ -167,9 +167,16 @@ def test_naparis_own_tools_and_ours_do_not_meet(
     user.press("Z", "Control+Shift")
     assert controller.preview_layer.data[70, 70]
     # Where somebody else's layer is active, a click is not ours.
-    viewer.add_shapes(ndim=2)
+    shapes = viewer.add_shapes(ndim=2)
+    shapes.mode = "pan_zoom"
     user.click((40, 40))
     assert len(fake.predicted) == 2
+    assert dock.status.value == "select the image in the layer list to click on it"
+    # A second channel on top is an image, too: people click on what they see.
+    viewer.add_image(np.zeros((100, 100)), blending="additive")
+    user.click((40, 40))
+    controller.wait(20)
+    assert len(fake.predicted) == 3
 
 
 def test_every_control_says_what_it_does_and_what_is_wrong(

@@ -88,6 +88,7 @@ class Computing:
                 image,
                 plane,
                 position,
+                session.current.key,
                 settings.refine,
                 settings.threshold,
             )
@@ -131,15 +132,21 @@ class Computing:
             return
         job.plane.predictions[job.model] = prediction
         controller = self._controller
-        same_image = controller.image is not None and controller.image.unique_id == job.image.key[0]
-        if same_image and controller.work is not None and controller.work.model == job.model:
-            controller.work.pass_on(job.plane, job.position, prediction)
+        work, image = controller.work, controller.image
+        same_image = image is not None and image.unique_id == job.image.key[0]
+        if (
+            same_image
+            and work is not None
+            and work.model == job.model
+            and work.session.current.key == job.owner
+        ):
+            work.pass_on(job.plane, job.position, prediction)
         controller.show()
 
     def _on_failure(self, job: Job, failed: Failed) -> None:
         error = failed.error
         self._controller.message = reason = str(error) or type(error).__name__
-        if reason.startswith("no device"):
+        if failed.control == "device":
             self.bad_devices[job.device] = reason
         if not failed.expected:
             notification_manager.receive_error(type(error), error, error.__traceback__)

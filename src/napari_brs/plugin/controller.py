@@ -208,13 +208,15 @@ class Controller:
         Raises
         ------
         ValueError
-            If its shape is not that of the image.
+            If its shape is not that of the image, or it cannot be written to.
         """
         layer = getattr(layer, "__wrapped__", layer)
         if self.work is None or self.image is None or layer is self.work.objects:
             return
         if not ours.fits(layer, self.image):
             raise ValueError(f"{layer} is no labels layer of shape {self.work.session.shape}")
+        if not ours.is_writable(layer):
+            raise ValueError(MESSAGES["not editable"].format(name=layer.name))
         self.work.objects = layer
         self.number()
         self.refresh()
@@ -372,10 +374,12 @@ class Controller:
         if self.work is not None:
             self.computing.cancel()
             self._listening.take_paint()
+            highest = self.work.session.highest_label
             position = getattr(self.work, direction)()
             if position is not None:
                 self._go_to(position)
-            self.number()
+            if self.work.session.highest_label != highest:
+                self.number()
             self.refresh()
 
     # for programs

@@ -14,7 +14,7 @@ from magicgui.widgets import (
     RadioButtons,
 )
 from napari.layers import Image
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_brs.models import list_models
@@ -94,6 +94,9 @@ class Dock(Container):
             labels=False,
         )
         self.status.native.setWordWrap(True)
+        # Room for two lines, so that the buttons stay where they are.
+        self.status.native.setMinimumHeight(2 * self.status.native.fontMetrics().lineSpacing())
+        self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         # napari 0.9 leaves the height to the widget: take what is needed, at the top.
         self.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._connect()
@@ -225,7 +228,9 @@ class Dock(Container):
         return [
             (layer.name, _plain(layer))
             for layer in controller.viewer.layers
-            if ours.fits(layer, controller.image) and layer != controller.preview_layer
+            if ours.fits(layer, controller.image)
+            and ours.is_writable(layer)
+            and layer != controller.preview_layer
         ]
 
     def _object_choices(self, _widget: Any) -> list[tuple[str, int]]:

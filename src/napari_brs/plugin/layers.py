@@ -167,7 +167,11 @@ class Preview:
 
 def is_writable(layer: Labels) -> bool:
     """Whether objects can be written to a labels layer."""
-    return bool(layer.editable) and not layer.multiscale and hasattr(layer.data, "__setitem__")
+    data = layer.data
+    if not layer.editable or layer.multiscale or not hasattr(data, "__setitem__"):
+        return False
+    # dask assigns slices only; arrays mapped from a file may be read-only.
+    return not hasattr(data, "dask") and getattr(getattr(data, "flags", None), "writeable", True)
 
 
 def fits(layer: Layer, image: Image) -> bool:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer
 from napari_brs.plugin import layers as ours
 from napari_brs.plugin.keys import Release, bind_keys
 from napari_brs.plugin.mouse import click_callback
+from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.workspace import Workspace
 from napari_brs.session import Position
 
@@ -102,15 +103,22 @@ class Listening:
             self._releases[layer] = bind_keys(layer, self._controller, preview=True)
 
     def takes_clicks(self) -> bool:
-        """Whether a click on the canvas is meant for us: no other layer or tool is active."""
+        """Whether a click on the canvas is meant for us.
+
+        It is while the active layer only moves the camera, and is an image, ours, or none.
+        """
         work, viewer = self._controller.work, self._controller.viewer
         if work is None:
             return False
         active = viewer.layers.selection.active
         if active is None:
             return True
-        of_ours = any(active == layer for layer in (self._controller.image, *work.layers))
-        return of_ours and str(active.mode) == "pan_zoom"
+        if str(active.mode) != "pan_zoom":
+            return False
+        if isinstance(active, Image) or any(active == layer for layer in work.layers):
+            return True
+        self._controller.say(MESSAGES["another layer"])
+        return False
 
     def click_at(self, world: Any, other_sign: bool) -> None:
         """A click on the canvas."""

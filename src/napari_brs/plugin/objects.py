@@ -58,7 +58,7 @@ def next_label(layer: Labels, highest_known: int = 0) -> int:
     ValueError
         If the layer's type cannot hold it.
     """
-    highest = max(int(np.max(layer.data, initial=0)), highest_known)
+    highest = max(int(np.max(layer.data)), highest_known)
     limit = np.iinfo(layer.data.dtype).max
     if highest >= limit:
         raise ValueError(MESSAGES["full"].format(dtype=layer.data.dtype, highest=limit))

@@ -73,6 +73,7 @@ MESSAGES = {
     "no clicks": "click on an object first",
     "unavailable": "no weights for {name} are installed",
     "outside": "outside the image; nothing was added",
+    "another layer": "select the image in the layer list to click on it",
     "elsewhere": "points belong in the slice on display; nothing was added",
     "nothing to commit": "there is no mask to commit yet",
     "all taken": "every pixel belongs to another object; nothing was written",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari.qt.threading import create_worker
+from napari.utils.notifications import show_warning
 
 from napari_brs.plugin.planes import Patch
 
@@ -49,6 +50,8 @@ class Job:
         Whose clicks to segment; None to compute features only.
     position : Position or None
         Where it is.
+    owner : int or None
+        Key of the object that the clicks belong to.
     by_user : bool
         Whether it was the user who stopped it.
     """
@@ -58,6 +61,7 @@ class Job:
     image: ImagePlane
     plane: PlaneState | None = None
     position: Position | None = None
+    owner: int | None = None
     refine: bool = True
     threshold: float = 0.5
     stop: threading.Event = field(default_factory=threading.Event)
@@ -84,10 +88,13 @@ class Failed(NamedTuple):
     error : Exception
     expected : bool
         False if nobody foresaw it, so that its traceback is wanted.
+    control : str
+        The control that has to be set otherwise, if it is known.
     """
 
     error: Exception
     expected: bool
+    control: str = ""
 
 
 News = Any  # Doing, Progress, Done or Failed
@@ -131,8 +138,13 @@ class Engine:
         if name not in self._segmenters:
             yield Doing(f"loading {job.model}")
             # Here, because this loads torch, which takes seconds.
-            from napari_brs.segmenter import Segmenter
+            from napari_brs.segmenter import Segmenter, choose_device
 
+            try:
+                choose_device(job.device)
+            except ValueError as error:
+                yield Failed(error, True, "device")
+                return
             self._segmenters[name] = Segmenter(*name)
         segmenter = self._segmenters[name]
         if stopped():
@@ -234,6 +246,8 @@ class Runner:
         )
         workers.append(worker)
         worker.yielded.connect(lambda news: self._tell(job, news, worker.pbar))
+        # napari's workers do not pass warnings on under PyQt6.
+        worker.warned.connect(_show_warning)
         worker.finished.connect(self._finish)
         worker.start()
 
@@ -256,3 +270,10 @@ class Runner:
             self._start(job)
         else:
             self._on_idle()
+
+
+def _show_warning(warning: tuple[Any, ...]) -> None:
+    """Show a warning, given as to `warnings.showwarning`, if it is meant for users."""
+    message, category = warning[:2]
+    if issubclass(category, UserWarning | RuntimeWarning):
+        show_warning(str(message))
