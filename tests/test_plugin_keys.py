@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import User
@@ -107,3 +109,10 @@ def test_keys_work_whichever_of_our_layers_is_active(
     controller.wait()
     user.press("D")
     assert controller.objects_layer.data[40, 40] == 1
+
+
+def test_the_users_guide_lists_the_keys() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "using.md").read_text(encoding="utf-8")
+    table = guide.split("## Keys", 1)[1].split("\n## ", 1)[0]
+    listed = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+    assert listed[1:] == [key_of(key.action) for key in KEYS]
