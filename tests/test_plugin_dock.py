@@ -192,6 +192,14 @@ def test_every_control_says_what_it_does_and_what_is_wrong(
     assert not dock.commit.enabled
     stack = viewer.add_image(np.zeros((3, 40, 40)))
     user.wait_for(lambda: dock.image.value == stack)
+    # The line may be long or short: the buttons above it stay where they are.
+    places = set()
+    for message in ("short", "long enough for a second line " * 2):
+        dock.controller.say(message)
+        user.wait(0.1)
+        places.add((dock.commit.native.mapToGlobal(dock.commit.native.pos()).y(), dock.sign.height))
+    assert len(places) == 1
+    dock.controller.say("")
     assert dock.image.tooltip == CONTROLS["image"].tooltip
     assert not dock.segment.enabled
     dock.run_on_click.value = False

@@ -93,12 +93,15 @@ class Dock(Container):
             ],
             labels=False,
         )
-        self.status.native.setWordWrap(True)
-        # Room for two lines, so that the buttons stay where they are.
-        self.status.native.setMinimumHeight(2 * self.status.native.fontMetrics().lineSpacing())
-        self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        # napari 0.9 leaves the height to the widget: take what is needed, at the top.
-        self.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        label = self.status.native
+        label.setWordWrap(True)
+        # Room for two lines, so that nothing moves when the line gets longer.
+        label.setMinimumHeight(2 * label.fontMetrics().lineSpacing() + 4)
+        label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        # napari 0.9 leaves the height to the widget: fill the panel, controls at the top.
+        self.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.native.layout().addStretch()
         self._connect()
         self._guard = _Guard(self)
         self.native.installEventFilter(self._guard)
