@@ -329,8 +329,8 @@ def test_the_command_writes_json_report_and_plots(
     for item in result["objects"]:
         lengths = {len(item[key]) for key in ("iou", "clicks", "obeyed", "seconds", "evaluations")}
         assert lengths == {2}
-    assert report.read_text().startswith(f"# {weights} without refinement on boxes\n")
-    assert f"{weights} without refinement on boxes" in capsys.readouterr().out
+    assert report.read_text().startswith("# untrained.safetensors without refinement on boxes\n")
+    assert "untrained.safetensors without refinement on boxes" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.json", "out.md"]
 
     drawn = sorted(path.name for path in plots.iterdir())

@@ -21,6 +21,8 @@ SHOWN = 4
 """How many best and how many worst objects are drawn."""
 SHOWN_CLICKS = 5
 """Clicks that they are drawn with."""
+LONGEST_NAME = 36
+"""Characters of an image's name above it."""
 
 
 def draw_plots(
@@ -135,6 +137,19 @@ def _example(
     for click in clicks:
         colour = "lime" if click.positive else "red"
         axes.plot(click.column, click.row, "o", color=colour, markeredgecolor="black", ms=5)
-    axes.set(xticks=[], yticks=[])
+    rows, columns = np.nonzero(truth)
+    rows = np.append(rows, [int(click.row) for click in clicks])
+    columns = np.append(columns, [int(click.column) for click in clicks])
+    margin = max(10, np.ptp(rows) // 2, np.ptp(columns) // 2)
+    height, width = truth.shape
+    axes.set(
+        xticks=[],
+        yticks=[],
+        xlim=(max(-0.5, columns.min() - margin), min(width - 0.5, columns.max() + margin)),
+        ylim=(min(height - 0.5, rows.max() + margin), max(-0.5, rows.min() - margin)),
+    )
     reached = iou(prediction.mask, truth, sample.ignore)
-    axes.set_title(f"{item['image']}\nIoU {reached:.2f} after {len(clicks)}", fontsize=8)
+    name = item["image"]
+    if len(name) > LONGEST_NAME:
+        name = f"{name[: LONGEST_NAME - 1]}…"
+    axes.set_title(f"{name}\nIoU {reached:.2f} after {len(clicks)}", fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from napari_brs.evaluation.compare import Difference
@@ -68,7 +69,7 @@ def comparison(first: str, second: str, count: int, differences: Sequence[Differ
 
 def _title(result: Mapping[str, Any]) -> str:
     refined = "" if result["refine"] else " without refinement"
-    return f"{result.get('model', 'model')}{refined} on {result['pack']}"
+    return f"{Path(result.get('model', 'model')).name}{refined} on {result['pack']}"
 
 
 def _scope(result: Mapping[str, Any]) -> str:
