@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_brs.clicks import Click
 from napari_brs.plugin.layers import PLACEMENT
+from napari_brs.plugin.planes import patch_of, plane_index
 
 SHAPE = (48, 64)
 
@@ -955,3 +956,117 @@ def test_the_fake_is_not_the_judge(fake: type[FakeSegmenter]) -> None:
 
 def test_labels_are_a_plain_napari_layer(controller: Any, image: Any) -> None:
     assert type(controller.objects_layer) is Labels
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
+    seed: int, model: Any, controller: Any, fake: type[FakeSegmenter]
+) -> None:
+    random = np.random.default_rng(seed)
+    images = [
+        model.add_image(np.zeros((3, 20, 24), np.uint8)),
+        model.add_image(np.zeros((20, 24), np.uint16)),
+    ]
+    controller.set_image_layer(images[0], look=False)
+
+    def add(positive: bool) -> None:
+        shape = (20, 24)
+        if "image" not in controller.problems:
+            shape = controller.session.plane_shape(controller.position)
+        controller.add_click(*(random.uniform(-1, size) for size in shape), positive)
+
+    def paint() -> None:
+        rows, columns = random.integers(0, 20, (2, 5))
+        if "image" in controller.problems:
+            return
+        index = list(controller.position)
+        free = [axis for axis, at in enumerate(index) if at is None]
+        full = [np.full(5, 0 if at is None else at) for at in index]
+        full[free[0]] = rows % controller.session.shape[free[0]]
+        full[free[1]] = columns % controller.session.shape[free[1]]
+        controller.preview_layer.data_setitem(tuple(full), int(random.integers(0, 2)))
+
+    def move_point() -> None:
+        layer = controller.foreground_layer
+        if len(layer.data):
+            data = np.array(layer.data)
+            data[0, -2:] = random.uniform(0, 19, 2)
+            layer.data = data
+
+    def open_any() -> None:
+        controller.open_object(int(random.choice([o.key for o in controller.session.objects])))
+
+    def reopen() -> None:
+        model.cursor.position = (*model.dims.point[:-2], *random.uniform(0, 20, 2))
+        controller.reopen_under_cursor()
+
+    def remove_layer() -> None:
+        layer = random.choice([controller.foreground_layer, controller.preview_layer])
+        if layer is not None and random.random() < 0.3:
+            model.layers.remove(layer)
+            controller.make_layers()
+            controller.refresh()
+
+    actions = [
+        *[lambda: add(True)] * 6,
+        *[lambda: add(False)] * 3,
+        *[controller.undo] * 3,
+        *[controller.redo] * 2,
+        *[controller.commit] * 3,
+        controller.new_object,
+        controller.clear,
+        controller.segment,
+        paint,
+        move_point,
+        open_any,
+        reopen,
+        remove_layer,
+        lambda: controller.set(overwrite=bool(random.integers(2))),
+        lambda: controller.set(model=str(random.choice(["brs-live", "brs-densenet"]))),
+        lambda: controller.set_image_layer(images[random.integers(2)]),
+        lambda: model.dims.set_point(0, int(random.integers(3))),
+        lambda: setattr(model.dims, "order", [(0, 1, 2), (1, 0, 2), (0, 2, 1)][random.integers(3)]),
+    ]
+
+    def check() -> None:
+        session = controller.session
+        expected = np.zeros(session.shape, bool)
+        for position, plane in session.current.planes.items():
+            patch = patch_of(plane.shown(controller.settings.model))
+            view = expected[plane_index(position)]
+            view[patch.slices] |= patch.mask
+        assert np.array_equal(controller.preview_layer.data != 0, expected)
+        if "image" not in controller.problems:
+            along = [index is None for index in controller.position]
+            clicks = [
+                click
+                for position, plane in session.current.planes.items()
+                if [index is None for index in position] == along
+                for click in plane.clicks
+            ]
+            shown = len(controller.foreground_layer.data) + len(controller.background_layer.data)
+            assert shown == len(clicks)
+        labels = [found.label for found in session.objects if found.label is not None]
+        assert len(labels) == len(set(labels))
+
+    for _ in range(60):
+        actions[random.integers(len(actions))]()
+        if random.random() < 0.8:
+            controller.wait(20)
+        settle()
+        check()
+    controller.wait(20)
+    settle()
+    runs = len(fake.predicted)
+    objects, preview = controller.objects_layer.data.copy(), controller.preview_layer.data.copy()
+    steps = 0
+    while controller.session.can_undo:
+        controller.undo()
+        check()
+        steps += 1
+    assert controller.session.current.empty
+    for _ in range(steps):
+        controller.redo()
+    assert np.array_equal(controller.objects_layer.data, objects)
+    assert np.array_equal(controller.preview_layer.data, preview)
+    assert len(fake.predicted) == runs

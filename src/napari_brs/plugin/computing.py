@@ -67,7 +67,10 @@ class Computing:
             self._runner.submit(Job(settings.model, settings.device, image))
 
     def run(self) -> None:
-        """Segment the clicks on display; what runs already gives way."""
+        """Segment the clicks on display; what runs already gives way.
+
+        Once more means from the same start, so that equal settings give equal masks.
+        """
         controller = self._controller
         assert controller.work is not None
         session, settings = controller.work.session, controller.settings
@@ -75,8 +78,6 @@ class Computing:
         plane = session.current.plane(position)
         if plane.edited is not None:
             plane = session.set_clicks(position, plane.clicks)
-        # Again from the same start, so that equal settings give equal masks.
-        plane.predictions.pop(settings.model, None)
         image = self._image_plane()
         session.model, session.threshold = settings.model, settings.threshold
         session.contrast_limits = image.contrast_limits

@@ -121,6 +121,9 @@ def merge_clicks(before: Iterable[Click], now: Iterable[Click]) -> tuple[Click, 
     return (*kept, *left)
 
 
+_BLANK: tuple[Any, Patch] = (None, NOTHING)
+
+
 class Preview:
     """Shows the mask of the current object in a labels layer, touching only what changes.
 
@@ -136,33 +139,45 @@ class Preview:
 
     def show(self, masks: Mapping[Position, Any]) -> None:
         """Show what a session shows in each plane, and nothing in the others."""
-        changed = False
-        for position in {*self._shown, *masks}:
-            source, old = self._shown.get(position, (None, NOTHING))
-            wanted = masks.get(position)
-            if wanted is source:
-                continue
-            new = patch_of(wanted)
-            plane = self.layer.data[plane_index(position)]
-            plane[old.slices] = 0
-            # Both windows are small; in between, nothing is drawn.
-            plane[new.slices] |= new.mask.astype(plane.dtype)
-            self._shown[position] = (wanted, new)
-            changed = True
-        if changed:
-            self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+        changed = [
+            position
+            for position in {*self._shown, *masks}
+            if masks.get(position) is not self._shown.get(position, _BLANK)[0]
+        ]
+        if not changed:
+            return
+        for position in changed:
+            _, old = self._shown.pop(position, _BLANK)
+            self._plane(position)[old.slices] = 0
+            if masks.get(position) is not None:
+                self._shown[position] = masks[position], patch_of(masks[position])
+        crossed = len({_along(position) for position in self._shown}) > 1
+        for position, (_, patch) in self._shown.items():
+            if crossed or position in changed:
+                self._plane(position)[patch.slices] |= patch.mask
+        self.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
     def painted(self, position: Position) -> Patch | None:
-        """The mask in the layer, if somebody changed it by hand; else None."""
-        mask = np.asarray(self.layer.data[plane_index(position)]) != 0
+        """The mask in a plane, if somebody changed it by hand; else None."""
+        mask = np.asarray(self._plane(position)) != 0
+        known = self._shown.get(position, _BLANK)[1]
+        for other in self.crossing(position):
+            # Pixels of planes along other axes are not of this plane's making.
+            shared = _within(self._shown[other][1].pixels(other), position)
+            mask[shared] &= known.full(mask.shape)[shared]
         found = patch_around(mask)
-        if same_mask(found, self._shown.get(position, (None, NOTHING))[1]):
-            return None
-        return found
+        return None if same_mask(found, known) else found
+
+    def crossing(self, position: Position) -> list[Position]:
+        """Planes with a mask that lie along other axes than this one."""
+        return [other for other in self._shown if _along(other) != _along(position)]
 
     def take(self, position: Position, patch: Patch) -> None:
         """Know that the layer shows a patch, because it was painted there."""
         self._shown[position] = (patch, patch)
+
+    def _plane(self, position: Position) -> NDArray[np.uint8]:
+        return self.layer.data[plane_index(position)]
 
 
 def is_writable(layer: Labels) -> bool:
@@ -177,6 +192,22 @@ def is_writable(layer: Labels) -> bool:
 def fits(layer: Layer, image: Image) -> bool:
     """Whether a labels layer can hold the objects of an image."""
     return isinstance(layer, Labels) and spatial_shape(layer) == spatial_shape(image)
+
+
+def _along(position: Position) -> tuple[bool, ...]:
+    """Along which axes a plane lies."""
+    return tuple(index is None for index in position)
+
+
+def _within(
+    pixels: tuple[NDArray[np.intp], ...], position: Position
+) -> tuple[NDArray[np.intp], ...]:
+    """Of pixels of the image, those in a plane, as indices of the plane."""
+    keep = np.ones(pixels[0].shape, bool)
+    for axis, index in zip(pixels, position, strict=True):
+        if index is not None:
+            keep &= axis == index
+    return tuple(axis[keep] for axis, index in zip(pixels, position, strict=True) if index is None)
 
 
 def _same_points(first: NDArray[Any], second: NDArray[Any]) -> bool:

@@ -43,8 +43,6 @@ class Written(NamedTuple):
         self._swap(self.before, self.after)
 
     def _swap(self, old: NDArray[np.integer], new: NDArray[np.integer]) -> None:
-        if not self.indices:
-            return
         same = np.asarray(self.layer.data[self.indices]) == old
         if same.any():
             self.layer.data_setitem(tuple(axis[same] for axis in self.indices), new[same])
@@ -86,47 +84,33 @@ def write_object(
     ValueError
         If every pixel of the masks belongs to another object.
     """
-    parts: list[tuple[NDArray[np.intp], ...]] = []
-    values: list[NDArray[np.integer]] = []
-    wanted = kept = 0
+    shape = layer.data.shape
+    asked = False
+    wanted: list[NDArray[np.intp]] = []
+    present: list[NDArray[np.intp]] = []
     for position, patch in masks.items():
         plane = np.asarray(layer.data[plane_index(position)])
         window = plane[patch.slices]
         mask = patch.mask if overwrite else patch.mask & ((window == 0) | (window == label))
-        wanted += np.count_nonzero(patch.mask)
-        kept += np.count_nonzero(mask)
-        old = patch_around(plane == label)
-        leave = old._replace(mask=old.mask.copy())
-        _cut(leave, patch._replace(mask=mask))
-        for rows, columns, value in (
-            (*_pixels(patch._replace(mask=mask & (window != label))), label),
-            (*_pixels(leave), 0),
-        ):
-            inside = iter((rows, columns))
-            parts.append(
-                tuple(next(inside) if i is None else np.full_like(rows, i) for i in position)
-            )
-            values.append(np.full(rows.shape, value, layer.data.dtype))
-    if wanted and not kept:
+        asked |= bool(patch.mask.any())
+        wanted.append(_flat(patch._replace(mask=mask), position, shape))
+        present.append(_flat(patch_around(plane == label), position, shape))
+    # Planes along different axes share pixels; each is written once.
+    put = np.unique(np.concatenate(wanted))
+    if asked and not put.size:
         raise ValueError(MESSAGES["all taken"])
-    indices = tuple(np.concatenate(axis) for axis in zip(*parts, strict=True))
-    after = np.concatenate(values) if values else np.empty(0, layer.data.dtype)
-    before = np.array(layer.data[indices], copy=True) if indices else after
+    drop = np.setdiff1d(np.concatenate(present), put)
+    indices = np.unravel_index(np.concatenate([put, drop]), shape)
+    after = np.repeat(np.array([label, 0], layer.data.dtype), [put.size, drop.size])
+    before = np.asarray(layer.data[indices])
+    changed = before != after
+    indices = tuple(axis[changed] for axis in indices)
+    before, after = before[changed], after[changed]
     if after.size:
         layer.data_setitem(indices, after)
     positions = tuple(position for position, patch in masks.items() if patch.mask.any())
     return Written(layer, indices, before, after, positions)
 
 
-def _pixels(patch: Patch) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    rows, columns = np.nonzero(patch.mask)
-    return rows + patch.top, columns + patch.left
-
-
-def _cut(patch: Patch, hole: Patch) -> None:
-    """Take a hole out of a patch, in place."""
-    rows, columns = _pixels(hole)
-    rows, columns = rows - patch.top, columns - patch.left
-    inside = (rows >= 0) & (rows < patch.mask.shape[0]) & (columns >= 0)
-    inside &= columns < patch.mask.shape[1]
-    patch.mask[rows[inside], columns[inside]] = False
+def _flat(patch: Patch, position: Position, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    return np.ravel_multi_index(patch.pixels(position), shape)

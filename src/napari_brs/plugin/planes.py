@@ -49,6 +49,14 @@ class Patch(NamedTuple):
         full[self.slices] = self.mask
         return full
 
+    def pixels(self, position: Position) -> tuple[NDArray[np.intp], ...]:
+        """Indices of the True pixels in the whole image, one (N,) array per axis."""
+        rows, columns = np.nonzero(self.mask)
+        inside = iter((rows + self.top, columns + self.left))
+        return tuple(
+            next(inside) if index is None else np.full_like(rows, index) for index in position
+        )
+
 
 NOTHING = Patch(0, 0, np.zeros((0, 0), bool))
 

@@ -171,12 +171,16 @@ class Workspace:
 
     def read_paint(self, position: Position) -> bool:
         """Take over what was painted in the preview; whether anything was."""
-        patch = None if self.preview is None else self.preview.painted(position)
-        if self.preview is None or patch is None:
+        if self.preview is None:
             return False
-        self.session.set_mask(position, patch)
-        self.preview.take(position, patch)
-        return True
+        changed = False
+        for where in (position, *self.preview.crossing(position)):
+            patch = self.preview.painted(where)
+            if patch is not None:
+                self.session.set_mask(where, patch)
+                self.preview.take(where, patch)
+                changed = True
+        return changed
 
     # objects
 
