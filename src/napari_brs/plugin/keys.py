@@ -7,7 +7,7 @@ and redo on the preview: there every stroke of the brush is a step of our own hi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ Release = Callable[[], None]
 
 def key_of(action: str) -> str:
     """The key of an action as people write it, or nothing."""
-    return next(
-        (k.key.replace("Control", "Ctrl").replace("-", "+") for k in KEYS if k.action == action), ""
-    )
+    keys = [key.key for key in KEYS if key.action == action]
+    return keys[0].replace("Control", "Ctrl").replace("-", "+") if keys else ""
 
 
 def bind_keys(target: Any, controller: Controller, preview: bool = False) -> Release:
@@ -81,9 +80,3 @@ def _press(controller: Controller, action: str) -> Callable[[Any], None]:
         getattr(controller, action)()
 
     return press
-
-
-def release_all(releases: Iterable[Release]) -> None:
-    """Call every one of them."""
-    for release in releases:
-        release()
