@@ -20,7 +20,7 @@ from napari_brs import Click, Segmenter, __version__, models
 from napari_brs.cli import COMMANDS, main
 from napari_brs.io.labels import read_labels
 from napari_brs.networks.base import InteractiveNetwork
-from napari_brs.session import load_session
+from napari_brs.session_file import load_session
 from napari_brs.simulation import next_click
 
 SHARED = Path(__file__).parents[1].parent / "shared"

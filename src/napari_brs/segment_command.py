@@ -16,7 +16,8 @@ from napari_brs.image import Channel, ImageSource
 from napari_brs.io.atomic import atomic, check_writable
 from napari_brs.io.images import KINDS, Plane, read_plane
 from napari_brs.io.labels import check_labels_path, write_labels
-from napari_brs.session import Session, load_session, save_session
+from napari_brs.session import Session
+from napari_brs.session_file import load_session, save_session
 
 if TYPE_CHECKING:
     from napari_brs.prediction import Prediction

@@ -1,4 +1,4 @@
-"""What a user has clicked so far: objects, clicks per plane, undo and redo, save and load.
+"""What a user has clicked so far: objects, clicks per plane, undo and redo.
 
 A `Session` belongs to one image. Its history is a list of immutable states, so
 undo and redo only choose another one; nothing is computed again, because a
@@ -8,23 +8,16 @@ opaque here: this module imports neither napari, Qt nor torch.
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from napari_brs.clicks import Click, validate_clicks
-from napari_brs.io.atomic import write_text
 
 Position: TypeAlias = tuple[int | None, ...]
 """A plane of an image: one entry per axis, None along the plane, else the index."""
 
-FORMAT = "napari-brs session"
-VERSION = 1
 UNDO_LIMIT = 100
 """States that undo can go back; older ones, and what was computed for them, are forgotten."""
 
@@ -227,6 +220,45 @@ class Session:
         )
         return rows, columns
 
+    def restore(
+        self, objects: Iterable[tuple[int | None, Mapping[Position, Iterable[Click]]]]
+    ) -> None:
+        """Replace everything, the history included, by objects that were kept elsewhere.
+
+        Parameters
+        ----------
+        objects : iterable of (id or None, {position: clicks})
+            The last one without an id becomes the current one; if all have one, a
+            new object is begun.
+
+        Raises
+        ------
+        ValueError
+            If an id is not positive or given twice, a position is no plane of the
+            image, or a click cannot be used.
+        """
+        found: dict[int, ObjectState] = {}
+        labels: set[int] = set()
+        for label, planes in objects:
+            if label is not None and label < 1:
+                raise ValueError(f"id {label} is not allowed; ids begin at 1")
+            if label is not None and label in labels:
+                raise ValueError(f"id {label} is given to two objects")
+            labels.update(() if label is None else (label,))
+            states = {
+                position: PlaneState(validate_clicks(clicks, self.plane_shape(position)))
+                for position, clicks in planes.items()
+            }
+            key = self._next_key()
+            found[key] = ObjectState(key, label, MappingProxyType(states))
+        unfinished = [o.key for o in found.values() if o.label is None]
+        self._past.clear()
+        self._future.clear()
+        if unfinished:
+            self._state = State(MappingProxyType(found), unfinished[-1])
+        else:
+            self._state = self._with_new(found)
+
     # what changes it; each call is one step of undo
 
     def add_click(self, position: Position, click: Click) -> PlaneState:
@@ -368,153 +400,8 @@ class Session:
         self._keys += 1
         return self._keys - 1
 
-    # save and load
-
-    def to_dict(self, image_name: str = "") -> dict[str, Any]:
-        """The session as JSON can hold it: clicks, ids, planes and settings, no pixels."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "image": {"name": image_name, "shape": list(self.shape)},
-            "contrast_limits": None if self.contrast_limits is None else list(self.contrast_limits),
-            "model": self.model,
-            "threshold": self.threshold,
-            "objects": [
-                {
-                    "label": o.label,
-                    "planes": [
-                        {
-                            "position": list(position),
-                            "clicks": [[c.row, c.column, c.positive] for c in plane.clicks],
-                        }
-                        for position, plane in o.planes.items()
-                        if plane.clicks
-                    ],
-                }
-                for o in self.objects
-                if not o.empty
-            ],
-        }
-
-    @classmethod
-    def from_dict(cls, content: Any) -> Session:
-        """Inverse of `to_dict`; the last object without an id becomes the current one.
-
-        Raises
-        ------
-        ValueError
-            If it is no session, of a later version, or holds a value that is not allowed.
-        """
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f'not a session: "format" must be "{FORMAT}"')
-        if content.get("version") != VERSION:
-            raise ValueError(
-                f"session version {content.get('version')!r} is not known; {VERSION} is allowed"
-            )
-        image = _entry(content, "image", dict)
-        shape = _integers(_entry(image, "shape", list), "image shape")
-        threshold = _number(content.get("threshold"), "threshold")
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold is {threshold:g}; it must lie between 0 and 1")
-        limits = content.get("contrast_limits")
-        if limits is not None:
-            if not isinstance(limits, list) or len(limits) != 2:
-                raise ValueError(f"contrast_limits are {limits!r}; null or [low, high] is allowed")
-            low, high = (_number(limit, "contrast limit") for limit in limits)
-            limits = (low, high)
-        session = cls(shape, _entry(content, "model", str), threshold, limits)
-        objects: dict[int, ObjectState] = {}
-        labels: set[int] = set()
-        for entry in _entry(content, "objects", list):
-            found = session._read_object(entry)
-            if found.label is not None and found.label in labels:
-                raise ValueError(f"id {found.label} is given to two objects")
-            labels.update(() if found.label is None else (found.label,))
-            objects[found.key] = found
-        unfinished = [o.key for o in objects.values() if o.label is None]
-        if unfinished:
-            session._state = State(MappingProxyType(objects), unfinished[-1])
-        else:
-            session._state = session._with_new(objects)
-        return session
-
-    def _read_object(self, entry: Any) -> ObjectState:
-        if not isinstance(entry, dict):
-            raise ValueError(f"object {entry!r} is not a mapping")
-        label = entry.get("label")
-        if label is not None and (not _is_integer(label) or label < 1):
-            raise ValueError(f"id {label!r} is not allowed; null or an integer from 1 is")
-        planes: dict[Position, PlaneState] = {}
-        for part in _entry(entry, "planes", list):
-            if not isinstance(part, dict):
-                raise ValueError(f"plane {part!r} is not a mapping")
-            raw = _entry(part, "position", list)
-            if not all(index is None or _is_integer(index) for index in raw):
-                raise ValueError(f"position {raw!r} is not allowed; integers and null are")
-            position = tuple(raw)
-            clicks = tuple(_read_click(click) for click in _entry(part, "clicks", list))
-            planes[position] = PlaneState(validate_clicks(clicks, self.plane_shape(position)))
-        return ObjectState(self._next_key(), label, MappingProxyType(planes))
-
-
-def save_session(path: str | os.PathLike[str], session: Session, image_name: str = "") -> Path:
-    """Write a session as JSON; the file is replaced only once the new one is complete."""
-    path = Path(path)
-    text = json.dumps(session.to_dict(image_name), indent=1, allow_nan=False) + "\n"
-    write_text(path, text)
-    return path
-
-
-def load_session(path: str | os.PathLike[str]) -> Session:
-    """Read what `save_session` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the file is not JSON, or not a session (see `Session.from_dict`).
-    OSError
-        If it cannot be read.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a JSON file: {error}") from None
-    try:
-        return Session.from_dict(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-
 
 def _replaced(state: State, old: ObjectState, new: ObjectState) -> State:
     if state.objects.get(old.key) is not old:
         return state
     return State(MappingProxyType({**state.objects, old.key: new}), state.current)
-
-
-def _entry(content: dict[str, Any], name: str, kind: type) -> Any:
-    value = content.get(name)
-    if not isinstance(value, kind):
-        raise ValueError(f'"{name}" is {value!r}; a {kind.__name__} is needed')
-    return value
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _integers(values: list[Any], name: str) -> tuple[int, ...]:
-    if len(values) < 2 or not all(_is_integer(v) and v > 0 for v in values):
-        raise ValueError(f"{name} is {values!r}; at least two positive integers are needed")
-    return tuple(values)
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; a finite number is needed")
-    return float(value)
-
-
-def _read_click(value: Any) -> Click:
-    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], bool):
-        raise ValueError(f"click {value!r} is not allowed; [row, column, true or false] is")
-    return Click(_number(value[0], "row"), _number(value[1], "column"), value[2])
