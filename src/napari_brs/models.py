@@ -74,7 +74,7 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        None,
+        "4b0e8f7fabdff9571d353bce9aab9b32e44d7fdab49f36dc56397cee14a1bc58",
     ),
     ModelInfo(
         "brs-densenet",
