@@ -28,14 +28,12 @@ PAUSE = 0.6
 """Seconds between clicks, so that one can follow."""
 
 CELLS: tuple[tuple[Click, ...], ...] = (
-    (Click(147, 294),),
-    (Click(58, 297),),
-    (Click(140, 460),),
-    (Click(264, 456),),
-    (Click(100, 235),),
-    (Click(382, 238),),
-    (Click(328, 362),),
-    (Click(100, 356), Click(62, 375, positive=False)),
+    (Click(14, 171),),
+    (Click(135, 462), Click(165, 446), Click(145, 441)),
+    (Click(260, 457), Click(232, 452), Click(275, 472)),
+    (Click(382, 434), Click(381, 378), Click(406, 382), Click(435, 432)),
+    (Click(348, 359), Click(300, 359), Click(315, 348), Click(287, 383)),
+    (Click(63, 308), Click(33, 307), Click(54, 276), Click(76, 288)),
 )
 """Clicks on cells of the phase-contrast sample; the last cell is left uncommitted."""
 
