@@ -161,7 +161,7 @@ class Trainer:
         output: Path,
     ) -> None:
         self._fabric, self._config, self._output = fabric, config, output
-        self._network = network
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = Average(network, config.optimizer.ema)
         self._average.network.to(fabric.device)
         module = ClickRounds(network, config.clicks, config.loss)
@@ -221,14 +221,13 @@ class Trainer:
         loader = DataLoader(
             self._crops,
             batch_size=data.crops_per_step // fabric.world_size,
-            sampler=Order(
-                self._step, data.crops_per_step, fabric.global_rank, fabric.world_size
-            ),
+            sampler=Order(self._step, data.crops_per_step, fabric.global_rank, fabric.world_size),
             num_workers=data.workers,
             pin_memory=fabric.device.type == "cuda",
         )
         for crop in loader:
-            yield Crop(*(part.to(fabric.device, non_blocking=True) for part in crop))
+            image, *rest = (part.to(fabric.device, non_blocking=True) for part in crop)
+            yield Crop(image.contiguous(memory_format=torch.channels_last), *rest)
 
     def _train_step(self, crop: Crop, step: int) -> torch.Tensor:
         config = self._config.optimizer
