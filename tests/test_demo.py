@@ -15,6 +15,8 @@ from napari_brs.io.labels import read_labels
 from napari_brs.plugin import demo
 from napari_brs.plugin.demo import CELLS, OUTPUT, WINDOW
 
+# The whole demo draws without a GPU and computes on the CPU: a minute, or more where it is busy.
+slow = pytest.mark.timeout(900)
 no_xvfb = sys.platform != "linux" or shutil.which("xvfb-run") is None
 
 
@@ -27,7 +29,7 @@ def run(*arguments: object, cwd, **environment: str) -> subprocess.CompletedProc
         env=without | environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=800,
         check=False,
     )
 
@@ -41,6 +43,7 @@ def left_behind(tmp_path_factory):
     return folder, done.stdout
 
 
+@slow
 @pytest.mark.skipif(no_xvfb, reason="needs Xvfb")
 def test_without_a_display_it_leaves_labels_of_the_cells_that_were_clicked(left_behind):
     folder, _ = left_behind
@@ -55,6 +58,7 @@ def test_without_a_display_it_leaves_labels_of_the_cells_that_were_clicked(left_
         assert 1000 < np.count_nonzero(labels == label) < 10_000, clicks
 
 
+@slow
 @pytest.mark.skipif(no_xvfb, reason="needs Xvfb")
 def test_without_a_display_it_leaves_a_screenshot_of_the_whole_window(left_behind):
     folder, _ = left_behind
@@ -66,6 +70,7 @@ def test_without_a_display_it_leaves_a_screenshot_of_the_whole_window(left_behin
     assert np.count_nonzero(colourful) > 10_000
 
 
+@slow
 @pytest.mark.skipif(no_xvfb, reason="needs Xvfb")
 def test_it_prints_where_it_left_them_and_leaves_nothing_else(left_behind):
     folder, printed = left_behind

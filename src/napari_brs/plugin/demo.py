@@ -153,7 +153,8 @@ def replay(controller: Controller, cells: Sequence[Sequence[Click]], pause: floa
             if controller.closed:
                 return
             controller.add_click(click.row, click.column, click.positive)
-            controller.wait()
+            while controller.busy:
+                _handle_events(0.1)
             _handle_events(pause)
 
 
@@ -163,8 +164,9 @@ def _handle_events(seconds: float) -> None:
     end = time.monotonic() + seconds
     QApplication.processEvents()
     while time.monotonic() < end:
+        # Seldom: where there is no GPU, drawing takes from the computing.
+        time.sleep(0.05)
         QApplication.processEvents()
-        time.sleep(0.01)
 
 
 def save(viewer: napari.Viewer, controller: Controller, folder: Path) -> None:
