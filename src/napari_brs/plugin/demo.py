@@ -153,8 +153,7 @@ def replay(controller: Controller, cells: Sequence[Sequence[Click]], pause: floa
             if controller.closed:
                 return
             controller.add_click(click.row, click.column, click.positive)
-            while controller.busy:
-                _handle_events(0.1)
+            controller.wait()
             _handle_events(pause)
 
 
@@ -164,9 +163,8 @@ def _handle_events(seconds: float) -> None:
     end = time.monotonic() + seconds
     QApplication.processEvents()
     while time.monotonic() < end:
-        # Seldom: where there is no GPU, drawing takes from the computing.
-        time.sleep(0.05)
         QApplication.processEvents()
+        time.sleep(0.01)
 
 
 def save(viewer: napari.Viewer, controller: Controller, folder: Path) -> None:
