@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,13 @@ class Interrupted(Knowing):
         super().set_image(image)
         if self.images_seen == 3:
             raise KeyboardInterrupt
+
+
+class Dying(Knowing):
+    """Ended like a process that takes too much memory."""
+
+    def set_image(self, image: np.ndarray, /) -> None:
+        os._exit(1)
 
 
 class Learning(Knowing):
@@ -227,6 +235,11 @@ def test_several_workers_give_the_same_objects(pack: DatasetPack) -> None:
     alone = evaluate(pack, make, RobotSettings(max_clicks=3))
     together = evaluate(pack, make, RobotSettings(max_clicks=3), workers=2)
     assert alone["objects"] == together["objects"]
+
+
+def test_a_worker_ended_from_outside_is_said(pack: DatasetPack) -> None:
+    with pytest.raises(ChildProcessError, match="perhaps for lack of memory"):
+        evaluate(pack, partial(Dying, pack), workers=2)
 
 
 @pytest.mark.parametrize(

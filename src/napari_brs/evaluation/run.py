@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ def evaluate(
     ValueError
         If no image has an object that is large enough, or the partial results
         belong to another run.
+    ChildProcessError
+        If a worker is ended from outside.
     """
     settings = settings or RobotSettings()
     for name, value in (("limit", limit), ("workers", workers)):
@@ -140,6 +143,11 @@ def _in_parallel(
         try:
             for future in as_completed([pool.submit(_work, name) for name in names]):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "a worker was ended from outside, perhaps for lack of memory; "
+                "fewer --workers need less"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
