@@ -1,4 +1,4 @@
-"""The networks that can be named, and their weights.
+"""The models that can be named, and the weights of those that are networks.
 
 Weights are safetensors files alone, so loading them runs no code. Each carries
 its architecture and a digest of its tensors; shipped files are pinned by their
@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_brs.io.atomic import atomic
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # Installed, the weights lie inside the package; in a checkout, at its top.
 _INSTALLED = Path(__file__).parent / "weights"
 WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
+
+
+Kind = Literal["network"]
+"""``"network"``: an `InteractiveNetwork` with a weights file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,15 @@ class ModelInfo:
         ``"module:class"``; called without arguments it gives the network.
     sha256 : str or None
         Of the shipped weights file; None if none is shipped.
+    kind : str
+        How `open_segmenter` opens it.
     """
 
     name: str
     description: str
     builder: str
     sha256: str | None
+    kind: Kind = "network"
 
     @property
     def path(self) -> Path:

@@ -16,12 +16,12 @@ from napari_brs.image import Channel, ImageSource
 from napari_brs.io.atomic import atomic, check_writable
 from napari_brs.io.images import KINDS, Plane, read_plane
 from napari_brs.io.labels import check_labels_path, write_labels
+from napari_brs.opening import InteractiveSegmenter, open_segmenter
 from napari_brs.session import Session
 from napari_brs.session_file import load_session, save_session
 
 if TYPE_CHECKING:
     from napari_brs.prediction import Prediction
-    from napari_brs.segmenter import Segmenter
 
 DEFAULT_MODEL = "brs-live"
 DEFAULT_THRESHOLD = 0.5
@@ -112,9 +112,7 @@ def run(args: argparse.Namespace) -> None:
     source = ImageSource(plane.pixels, session.contrast_limits, args.channel)
     session.contrast_limits = source.contrast_limits
 
-    from napari_brs.segmenter import Segmenter
-
-    segmenter = Segmenter(session.model, device=args.device)
+    segmenter = open_segmenter(session.model, args.device)
     segmenter.set_image(plane.pixels, session.contrast_limits, args.channel)
     wide = session.highest_label > np.iinfo(np.uint16).max
     labels = np.zeros(segmenter.shape, np.uint32 if wide else np.uint16)
@@ -164,7 +162,7 @@ def _begin_session(args: argparse.Namespace, plane: Plane) -> Session:
 
 
 def _replay(
-    segmenter: Segmenter, clicks: Sequence[Click], refine: bool, threshold: float
+    segmenter: InteractiveSegmenter, clicks: Sequence[Click], refine: bool, threshold: float
 ) -> list[Prediction]:
     """Make the clicks of one object as the dock does: each starts from what was there."""
     predictions: list[Prediction] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_brs.segmenter import Segmenter
+    from napari_brs.opening import InteractiveSegmenter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_brs.evaluation.run import evaluate, to_json
     from napari_brs.io.atomic import check_writable, write_text
     from napari_brs.io.layouts import open_dataset
-    from napari_brs.segmenter import Segmenter
+    from napari_brs.opening import open_segmenter
 
     for path in (args.json, args.report):
         if path is not None:
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         min_area=args.min_area,
         seed=args.seed,
     )
-    segmenter = Segmenter(args.model, args.device)
+    segmenter = open_segmenter(args.model, args.device)
     if args.plots is not None:
         args.plots.mkdir(parents=True, exist_ok=True)
     unfinished = args.json and args.json.with_suffix(".partial.jsonl")
@@ -179,13 +179,13 @@ def _load(path: Path) -> dict[str, Any]:
     return result
 
 
-def _worker_segmenter(model: str, device: str, workers: int) -> Segmenter:
+def _worker_segmenter(model: str, device: str, workers: int) -> InteractiveSegmenter:
     import torch
 
-    from napari_brs.segmenter import Segmenter
+    from napari_brs.opening import open_segmenter
 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    return Segmenter(model, device)
+    return open_segmenter(model, device)
 
 
 def _weights_sha256(model: str) -> str:

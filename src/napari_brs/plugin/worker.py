@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
 
+from napari_brs.opening import InteractiveSegmenter, open_segmenter
 from napari_brs.plugin.planes import Patch
 
 if TYPE_CHECKING:
-    from napari_brs.segmenter import Prediction, Progress, Segmenter
+    from napari_brs.prediction import Prediction, Progress
     from napari_brs.session import PlaneState, Position
 
 REPORT_SECONDS = 0.05
@@ -107,7 +108,7 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self._segmenters: dict[tuple[str, str], Segmenter] = {}
+        self._segmenters: dict[tuple[str, str], InteractiveSegmenter] = {}
         self._images: dict[tuple[str, str], tuple[Any, ...]] = {}
 
     def work(
@@ -138,14 +139,14 @@ class Engine:
         if name not in self._segmenters:
             yield Doing(f"loading {job.model}")
             # Here, because this loads torch, which takes seconds.
-            from napari_brs.segmenter import Segmenter, choose_device
+            from napari_brs.segmenter import choose_device
 
             try:
                 choose_device(job.device)
             except ValueError as error:
                 yield Failed(error, True, "device")
                 return
-            self._segmenters[name] = Segmenter(*name)
+            self._segmenters[name] = open_segmenter(*name)
         segmenter = self._segmenters[name]
         if stopped():
             return
