@@ -7,8 +7,6 @@ click, falls to 0 at 255 pixels, and is 0 everywhere without clicks.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -36,9 +34,12 @@ def interaction_maps(
     (2, rows, columns) float32 in [0, 1]
         Foreground first.
     """
+    chosen = np.asarray(points, dtype=float).reshape(-1, 2)
+    signs = np.asarray(positive, dtype=bool)
     maps = np.zeros((2, *shape), dtype=np.float32)
-    for point, sign in zip(np.asarray(points), np.asarray(positive), strict=True):
-        _draw(maps, point[0], point[1], bool(sign))
+    for channel, sign in enumerate((True, False)):
+        if (signs == sign).any():
+            maps[channel] = _closeness(chosen[signs == sign], shape)
     return maps
 
 
@@ -48,25 +49,29 @@ def add_click(
     """New maps with one more click; equal to computing all clicks afresh.
 
     The nearest of two sets of clicks is the nearer of the two, so a click only
-    raises its own map, and only within `RADIUS` pixels.
+    raises its own map.
     """
     maps = maps.copy()
-    _draw(maps, point[0], point[1], positive)
+    own = maps[0 if positive else 1]
+    np.maximum(own, _closeness(np.array([point], float), own.shape), out=own)
     return maps
 
 
-def _draw(maps: NDArray[np.float32], row: float, column: float, positive: bool) -> None:
-    rows = _reach(row, maps.shape[1])
-    columns = _reach(column, maps.shape[2])
-    distance = np.hypot(
-        np.arange(rows.start, rows.stop)[:, None] - row,
-        np.arange(columns.start, columns.stop)[None, :] - column,
+def _closeness(points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The map of one or more clicks of one sign.
+
+    Squared distances are sums of a row's and a column's part, and the nearest click is
+    found before the one root is taken: a further click costs an addition a pixel.
+    """
+    down, across = (
+        ((np.arange(size) - points[:, axis, None]) ** 2).astype(np.float32)
+        for axis, size in enumerate(shape)
     )
-    closeness = (1.0 - np.minimum(distance, RADIUS) / RADIUS).astype(np.float32)
-    window = maps[0 if positive else 1, rows, columns]
-    np.maximum(window, closeness, out=window)
-
-
-def _reach(centre: float, size: int) -> slice:
-    start = min(max(0, math.ceil(centre - RADIUS)), size)
-    return slice(start, max(start, min(size, math.floor(centre + RADIUS) + 1)))
+    nearest = np.add.outer(down[0], across[0])
+    other = np.empty_like(nearest)
+    for rows, columns in zip(down[1:], across[1:], strict=True):
+        np.minimum(nearest, np.add.outer(rows, columns, out=other), out=nearest)
+    np.minimum(np.sqrt(nearest, out=nearest), RADIUS, out=nearest)
+    nearest /= -RADIUS
+    nearest += 1
+    return nearest
