@@ -26,8 +26,9 @@ _INSTALLED = Path(__file__).parent / "weights"
 WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
 
 
-Kind = Literal["network"]
-"""``"network"``: an `InteractiveNetwork` with a weights file."""
+Kind = Literal["network", "converted"]
+"""``"network"``: an `InteractiveNetwork` with a weights file. ``"converted"``: one that
+segments without clicks, and is made clickable without training (Section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,13 @@ _MODELS = (
         "the paper's second network, on VGG-19",
         "napari_brs.networks.brs_vgg:BRSVgg",
         None,
+    ),
+    ModelInfo(
+        "unet-cells",
+        "all cells of an image at once, without clicks; clicks correct them",
+        "napari_brs.networks.unet:UNet",
+        None,
+        kind="converted",
     ),
 )
 

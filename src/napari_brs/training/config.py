@@ -38,6 +38,13 @@ class DataConfig:
     """Jitter of the scale of those crops."""
     native_scale: bool = False
     """Every crop at the image's own scale, centred on an object pixel (the paper)."""
+    targets: Literal["objects", "foreground"] = "objects"
+    """Single objects for clicks, or all of them together for networks without clicks.
+    Then crops of the image's own scale have an object pixel anywhere."""
+    scale: tuple[float, float] = (0.7, 1.4)
+    """Jitter of the scale of such crops."""
+    merge: float = 0.08
+    """Share of crops in which two objects that touch are also one object."""
     min_pixels: int = 40
     """Objects with fewer visible pixels in a crop are not trained on."""
     source_weights: Mapping[str, float] = field(default_factory=dict)
@@ -54,7 +61,7 @@ class DataConfig:
 @dataclass(frozen=True)
 class ClickConfig:
     strategy: Literal["iterative", "k-medoids"] = "iterative"
-    rounds: tuple[float, ...] = (0.3, 0.3, 0.25, 0.15)
+    rounds: tuple[float, ...] = (0.25, 0.2, 0.15, 0.1, 0.07, 0.06, 0.05, 0.04, 0.04, 0.04)
     """Probability of 1, 2, ... click rounds in a step."""
     single: float = 0.7
     """Share of objects that start with one foreground click."""
@@ -76,6 +83,8 @@ class LossConfig:
     """Weight of the fine probability's loss; 0 trains without the fine decoder."""
     clicks: float = 0.2
     """Weight of the cross-entropy in the neighbourhood of the clicks."""
+    cores: float = 1.0
+    """Weight of the cores' loss against the foreground's, without clicks."""
 
 
 @dataclass(frozen=True)

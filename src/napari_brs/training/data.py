@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import find_objects
+from scipy.ndimage import binary_dilation, find_objects
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_brs.geometry import Box
+from napari_brs.instances import object_cores
 from napari_brs.io.packs import DatasetPack
 from napari_brs.zoom import first_view
 
@@ -27,6 +29,8 @@ from .config import DataConfig
 _BORDER_RGB = (123.68, 116.779, 103.939)
 _SCALES = (1 / 6, 4.0)
 _TRIES = 10
+# Pixels between two masks that count as touching.
+_TOUCHING = 3
 
 
 class Crop(NamedTuple):
@@ -35,7 +39,8 @@ class Crop(NamedTuple):
     image: Tensor
     """(3, H, W) float32, RGB in [0, 255]."""
     masks: Tensor
-    """(K, H, W) bool; an object may be there more than once."""
+    """(K, H, W) bool: objects, of which one may be there more than once; or the
+    foreground and its cores (``data.targets``)."""
     valid: Tensor
     """(H, W) bool; False where pixels count for nothing."""
 
@@ -51,6 +56,23 @@ class Item:
     """(id, top, left, bottom, right) of each object."""
     areas: NDArray[np.int64]
     source: str
+
+    @property
+    def ignored(self) -> NDArray[np.bool_]:
+        """Pixels that count for nothing."""
+        mask: NDArray[np.bool_] = self.labels == np.iinfo(self.labels.dtype).max
+        return mask
+
+    @cached_property
+    def foreground(self) -> NDArray[np.bool_]:
+        """All objects together."""
+        mask: NDArray[np.bool_] = (self.labels > 0) & ~self.ignored
+        return mask
+
+    @cached_property
+    def cores(self) -> NDArray[np.bool_]:
+        """What tells the objects apart; see `object_cores`."""
+        return object_cores(np.where(self.ignored, 0, self.labels).astype(np.int32))
 
 
 def read_items(packs: Iterable[DatasetPack]) -> list[Item]:
@@ -223,21 +245,28 @@ def make_crop(
     valid = np.zeros((rows, columns), bool)
     part = np.s_[place[0] : place[2], place[1] : place[3]]
     canvas[part] = pixels
-    ignored = np.iinfo(item.labels.dtype).max
-    valid[part] = ~_scaled(item.labels == ignored, size, inside)
+    valid[part] = ~_scaled(item.ignored, size, inside)
 
-    masks = []
-    for other in _visible(item, target, inside, rng):
-        mask = np.zeros((rows, columns), bool)
-        mask[part] = _scaled(item.labels == item.objects[other][0], size, inside)
-        mask &= valid
-        if np.count_nonzero(mask) >= config.min_pixels:
-            masks.append(mask)
-        elif other == target:
-            return None
-        if len(masks) == config.objects_per_crop:
-            break
-    stack = np.stack([masks[k % len(masks)] for k in range(config.objects_per_crop)])
+    def placed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        whole = np.zeros((rows, columns), bool)
+        whole[part] = _scaled(mask, size, inside)
+        return whole & valid
+
+    if config.targets == "foreground":
+        stack = np.stack([placed(item.foreground), placed(item.cores)])
+    else:
+        masks = []
+        for other in _visible(item, target, inside, rng):
+            mask = placed(item.labels == item.objects[other][0])
+            if np.count_nonzero(mask) >= config.min_pixels:
+                masks.append(mask)
+            elif other == target:
+                return None
+            if len(masks) == config.objects_per_crop:
+                break
+        if len(masks) > 1 and rng.random() < config.merge:
+            masks[1] = _merged(masks[0], masks[1])
+        stack = np.stack([masks[k % len(masks)] for k in range(config.objects_per_crop)])
 
     image = canvas.transpose(2, 0, 1)
     arrays = [image, stack, valid]
@@ -262,11 +291,20 @@ def _draw_window(
     image = item.labels.shape
     fit = min(shape[0] / image[0], shape[1] / image[1])
     extent = np.array([box[2] - box[0], box[3] - box[1]], float)
+    start = np.empty(2)
     if config.native_scale:
         rows, columns = np.nonzero(item.labels == number)
         k = rng.integers(len(rows))
-        top, left = rows[k] - shape[0] // 2, columns[k] - shape[1] // 2
-        return top, left, top + shape[0], left + shape[1]
+        if config.targets == "objects":
+            top, left = rows[k] - shape[0] // 2, columns[k] - shape[1] // 2
+            return top, left, top + shape[0], left + shape[1]
+        # The pixel anywhere in the crop, so that the background far from objects is seen too.
+        window = np.array(shape) / np.exp(rng.uniform(*np.log(config.scale)))
+        for axis, place in enumerate((rows[k], columns[k])):
+            room = image[axis] - window[axis]
+            start[axis] = place - rng.uniform(0, 1) * window[axis]
+            start[axis] = np.clip(start[axis], min(0, room), max(0, room))
+        return start[0], start[1], start[0] + window[0], start[1] + window[1]
 
     mode = rng.random()
     whole = config.zoom <= mode < config.zoom + config.whole
@@ -284,7 +322,6 @@ def _draw_window(
         scale = max(fit, fill * float(np.min(np.array(shape) / extent)))
     scale = float(np.clip(scale, *_SCALES))
     window = np.array(shape) / scale * (1, rng.uniform(0.87, 1.15))
-    start = np.empty(2)
     for axis in range(2):
         free = window[axis] - extent[axis]
         # Somewhere with the whole object inside; or, where it does not fit, over its middle.
@@ -318,6 +355,12 @@ def _scaled(
     """Bilinear and thresholded, so that boundaries stay smooth when enlarged."""
     picture = Image.fromarray(mask.view(np.uint8) * np.uint8(255))
     return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box)) > 127
+
+
+def _merged(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Both masks as one if they touch, else the other: what is one object is the user's choice."""
+    touching = (binary_dilation(mask, iterations=_TOUCHING) & other).any()
+    return mask | other if touching else other
 
 
 def _visible(

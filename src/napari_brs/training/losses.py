@@ -46,3 +46,19 @@ def cross_entropy_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor
     """
     loss = F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none")
     return (loss * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-6)
+
+
+def dice_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """1 minus the Dice coefficient of the probabilities (Milletari et al., 3DV 2016), (B,).
+
+    2 Σ p t / (Σ p² + Σ t²), over the valid pixels; one pixel is added to both
+    sums, so that an empty target is no singularity.
+
+    Parameters
+    ----------
+    logits, target, valid : (B, 1, H, W)
+        Float, bool and bool.
+    """
+    p, t = logits.sigmoid() * valid, (target & valid).float()
+    both = (p * t).sum((1, 2, 3))
+    return 1 - (2 * both + 1) / (p.square().sum((1, 2, 3)) + t.sum((1, 2, 3)) + 1)

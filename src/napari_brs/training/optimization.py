@@ -8,8 +8,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-from napari_brs.networks.base import InteractiveNetwork
-
 from .config import OptimizerConfig
 
 _LAST_RATE = 0.01
@@ -66,12 +64,12 @@ class Average:
     min(decay, (1 + t) / (10 + t)).
     """
 
-    def __init__(self, network: InteractiveNetwork, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._decay = decay
 
     @torch.no_grad()
-    def update(self, network: InteractiveNetwork, step: int) -> None:
+    def update(self, network: nn.Module, step: int) -> None:
         keep = min(self._decay, (1 + step) / (10 + step))
         mine = self.network.state_dict()
         for name, value in network.state_dict().items():

@@ -14,17 +14,16 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.loggers.tensorboard import TensorBoardLogger
+from torch import nn
 from torch.utils.data import DataLoader
 
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model, model_info, save_weights
-from napari_brs.networks.base import InteractiveNetwork
 
 from .config import ModelConfig, TrainingConfig, load_config
 from .data import Crop, Crops, Item, Order, read_items
 from .optimization import Average, make_optimizer, rate_factor, set_rates
-from .rounds import ClickRounds
-from .validation import choose_objects, click_ious
+from .tasks import Task, make_task
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.safetensors"
@@ -98,7 +97,8 @@ def train(
     fabric.seed_everything(config.run.seed, verbose=False)
     training, validation = split_items(packs)
     network = make_network(config.model)
-    Trainer(fabric, config, network, training, validation, output).run(resume)
+    task = make_task(network, config)
+    Trainer(fabric, config, task, network, training, validation, output).run(resume)
     return output / BEST
 
 
@@ -124,7 +124,7 @@ def split_items(packs: Sequence[DatasetPack]) -> tuple[list[Item], list[list[Ite
     return training, validation
 
 
-def make_network(config: ModelConfig) -> InteractiveNetwork:
+def make_network(config: ModelConfig) -> nn.Module:
     """The configured network with its first weights."""
     if config.initial:
         network = load_model(config.initial)
@@ -155,20 +155,21 @@ class Trainer:
         self,
         fabric: Fabric,
         config: TrainingConfig,
-        network: InteractiveNetwork,
+        task: Task,
+        network: nn.Module,
         training: list[Item],
         validation: list[list[Item]],
         output: Path,
     ) -> None:
         self._fabric, self._config, self._output = fabric, config, output
+        self._task = task
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = Average(network, config.optimizer.ema)
         self._average.network.to(fabric.device)
-        module = ClickRounds(network, config.clicks, config.loss)
         optimizer = make_optimizer(network, config.optimizer)
-        self._module, self._optimizer = fabric.setup(module, optimizer)
+        self._module, self._optimizer = fabric.setup(task.module(network), optimizer)
         self._crops = Crops(training, config.data, config.run.seed)
-        self._chosen = [choose_objects(items, config.validation.images) for items in validation]
+        self._chosen = [task.choose(items) for items in validation]
         self._step = 0
         self._seconds = 0.0
         self._best = -1.0
@@ -243,20 +244,19 @@ class Trainer:
         return torch.stack([result.loss.detach(), result.iou])
 
     def _validate(self) -> None:
-        """IoU after 1, 3, ... clicks of the averaged weights; the best are kept."""
-        fabric, clicks = self._fabric, self._config.validation.clicks
+        """Figures of the averaged weights; the best are kept."""
+        fabric = self._fabric
         scores = {}
         areas = []
         for number, chosen in enumerate(self._chosen):
-            rank, world = fabric.global_rank, fabric.world_size
-            ious = torch.zeros(len(chosen), clicks, dtype=torch.float64)
-            ious[rank::world] = torch.from_numpy(
-                click_ious(self._average.network, chosen[rank::world], clicks, fabric.device.type)
-            )
-            ious = torch.as_tensor(fabric.all_reduce(ious.to(fabric.device), reduce_op="sum"))
-            areas.append(float(ious.mean()))
-            for k in range(1, clicks + 1, 2):
-                scores[f"validation_{number}/iou_after_{k}"] = float(ious[:, k - 1].mean())
+            mine = slice(fabric.global_rank, None, fabric.world_size)
+            found = self._task.validate(self._average.network, chosen[mine], fabric.device.type)
+            figures = torch.zeros(len(chosen), found.shape[1], dtype=torch.float64)
+            figures[mine] = torch.from_numpy(found)
+            figures = torch.as_tensor(fabric.all_reduce(figures.to(fabric.device), reduce_op="sum"))
+            areas.append(float(figures.mean()))
+            for name, value in self._task.summary(figures.mean(0).tolist()).items():
+                scores[f"validation_{number}/{name}"] = value
         score = math.fsum(areas) / len(areas)
         self._report(**scores, score=score)
         if fabric.is_global_zero:
