@@ -111,6 +111,20 @@ def test_grey_images_become_three_equal_channels(tmp_path: Path) -> None:
     assert torch.equal(seen[0], seen[2])
 
 
+@pytest.mark.parametrize(("gap", "merged"), [(0, True), (10, False)])
+def test_touching_neighbours_are_also_one_object(tmp_path: Path, gap: int, merged: bool) -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[20:60, 10:40] = 1
+    mask[20:60, 40 + gap : 70] = 2
+    _write(tmp_path / "cells", "pair-1", np.zeros((80, 80, 3), np.uint8), mask)
+    (item,) = read_items([DatasetPack(tmp_path / "cells")])
+    config = replace(PLAIN, merge=1.0, zoom=0.0, whole=1.0, objects_per_crop=2)
+    crop = make_crop(item, 0, (320, 320), config, np.random.default_rng(0))
+    assert crop is not None
+    assert bool((crop.masks[0] & crop.masks[1]).any()) == merged
+    assert bool((crop.masks[0] & ~crop.masks[1]).any()) != merged
+
+
 def test_crops_are_a_function_of_seed_and_number(items: list[Item]) -> None:
     config = replace(PLAIN, augment=True, crop_sizes=((64, 64), (64, 96)))
     first, again, other = (Crops(items, config, seed) for seed in (0, 0, 1))

@@ -27,6 +27,7 @@ class _Recorder(InteractiveNetwork):
         super().__init__()
         self.logit = nn.Parameter(torch.tensor(logit))
         self.seen: list[tuple[Tensor, Tensor]] = []
+        self.with_gradient: list[bool] = []
 
     def encode(self, image: Tensor) -> _Features:
         return _Features(image)
@@ -36,6 +37,7 @@ class _Recorder(InteractiveNetwork):
     ) -> tuple[Tensor, Tensor]:
         assert previous is not None
         self.seen.append((maps, previous))
+        self.with_gradient.append(torch.is_grad_enabled())
         logits = self.logit + 0 * maps[:, :1]
         return logits, logits
 
@@ -158,6 +160,21 @@ def test_iou_and_loss_are_those_of_the_last_and_of_all_rounds() -> None:
     expected = (share * nn.functional.softplus(torch.tensor(-9.0))
                 + (1 - share) * nn.functional.softplus(torch.tensor(9.0))).mean()  # fmt: skip
     torch.testing.assert_close(step.loss, expected)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 6])
+def test_the_last_round_is_trained_and_at_most_one_before_it(rounds: int) -> None:
+    network = _Recorder(0.0)
+    config = replace(SINGLE, rounds=(*(0.0,) * (rounds - 1), 1.0))
+    earlier = set()
+    for step in range(8):
+        network.with_gradient.clear()
+        ClickRounds(network, config, LossConfig())(_crop(), (0, step, 0))
+        assert len(network.with_gradient) == rounds
+        assert network.with_gradient[-1]
+        assert sum(network.with_gradient) == min(rounds, 2)
+        earlier.add(network.with_gradient.index(True))
+    assert (len(earlier) > 1) == (rounds > 2)
 
 
 def test_without_the_fine_loss_only_the_coarse_output_learns() -> None:

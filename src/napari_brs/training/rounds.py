@@ -52,7 +52,9 @@ class ClickRounds(nn.Module):
         self._clicks, self._loss = clicks, loss
 
     def forward(self, crop: Crop, seed: tuple[int, int, int]) -> Step:
-        """Encode B images once; click on K objects of each; sum up the losses.
+        """Encode B images once; click on K objects of each; average the losses.
+
+        The last round is trained, and one of those before it at random.
 
         Parameters
         ----------
@@ -71,19 +73,23 @@ class ClickRounds(nn.Module):
         features: Any = self.network.encode(crop.image)
         features = type(features)(*(f.repeat_interleave(objects, 0) for f in features))
 
+        rng = np.random.default_rng(seed[:2])
         if self._clicks.strategy == "k-medoids":
             distances, previous = self._medoids(target, seed), torch.zeros_like(target).float()
             rounds = 1
         else:
             distances, previous = self._start(target, valid, generator)
             weights = np.array(self._clicks.rounds)
-            rng = np.random.default_rng(seed[:2])
             rounds = 1 + int(rng.choice(len(weights), p=weights / weights.sum()))
 
+        # Late rounds show many clicks; a gradient through all of them would be slow.
+        trained = {rounds} if rounds == 1 else {rounds, int(rng.integers(1, rounds))}
         total = crop.image.new_zeros(())
         for number in range(1, rounds + 1):
-            coarse, fine = self.network.decode_both(features, maps_of(distances), previous)
-            total = total + self._round_loss(coarse, fine, target, valid, distances)
+            with torch.set_grad_enabled(number in trained and torch.is_grad_enabled()):
+                coarse, fine = self.network.decode_both(features, maps_of(distances), previous)
+                if number in trained:
+                    total = total + self._round_loss(coarse, fine, target, valid, distances)
             prediction = (fine if self._loss.fine else coarse).detach()
             if number == rounds:
                 break
@@ -96,7 +102,7 @@ class ClickRounds(nn.Module):
         hit = (prediction > 0) & valid
         intersection = (hit & target).sum((1, 2, 3))
         iou = intersection / (hit | target).sum((1, 2, 3)).clamp(min=1)
-        return Step(total / rounds, iou.mean())
+        return Step(total / len(trained), iou.mean())
 
     def _round_loss(
         self, coarse: Tensor, fine: Tensor, target: Tensor, valid: Tensor, distances: Tensor
