@@ -187,3 +187,43 @@ def test_parameters_out_of_range_are_named(arguments, message):
     decode, maps, points, labels, _ = problem(0)
     with pytest.raises(ValueError, match=message):
         refine(decode, maps, points, labels, **arguments)
+
+
+def test_a_click_where_the_network_is_certain_to_the_last_bit_is_corrected():
+    """At a logit of 30 the sigmoid is 1 in float32, and its usual gradient 0."""
+    points, labels = torch.tensor([[4.0, 4.0]]), torch.zeros(1)
+
+    def is_obeyed(logits):
+        return bool(logits[0, 0, 4, 4] < 0)
+
+    result = refine(
+        lambda z: 30 + z[:, :1],
+        torch.zeros(1, 1, 8, 8),
+        points,
+        labels,
+        inertia=0,
+        is_obeyed=is_obeyed,
+    )
+    assert (result.energies[0], result.stopped) == (1, "obeyed")
+
+
+def test_clicks_on_different_classes_are_corrected_together():
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(3, 2, 3, 3, generator=generator)
+    bias = torch.tensor([2.0, -2.0, -2.0])
+
+    def decode(z):
+        return torch.nn.functional.conv2d(z, weights, bias, padding=1)
+
+    points = torch.tensor([[2.0, 2.0], [8.0, 8.0], [2.0, 8.0]])
+    labels, channels = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([1, 2, 0])
+
+    def is_obeyed(logits):
+        values = sample(logits, points, channels)
+        return bool(((values > 0) == (labels > 0.5)).all())
+
+    maps = torch.zeros(1, 2, 11, 11)
+    assert not is_obeyed(decode(maps))
+    result = refine(decode, maps, points, labels, channels=channels, is_obeyed=is_obeyed)
+    assert result.stopped == "obeyed"
+    assert is_obeyed(decode(result.maps))

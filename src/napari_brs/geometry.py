@@ -149,19 +149,20 @@ class View:
         return np.array([self.grid[0] / self.box.height, self.grid[1] / self.box.width])
 
 
-def sample(values: Tensor, points: Tensor) -> Tensor:
-    """Bilinear samples of a (1, 1, rows, columns) tensor at (N, 2) grid positions.
+def sample(values: Tensor, points: Tensor, channels: Tensor | int = 0) -> Tensor:
+    """Bilinear samples of a (1, K, rows, columns) tensor at (N, 2) grid positions.
 
+    `channels` says which of the K to read: one for all positions, or (N,) of them.
     Positions beyond the outermost pixel centres take the value there. The
     result is (N,) and differentiable in `values`.
     """
-    plane = values[0, 0]
-    rows, columns = plane.shape
+    plane = values[0]
+    rows, columns = plane.shape[1:]
     row = points[:, 0].clamp(0, rows - 1)
     column = points[:, 1].clamp(0, columns - 1)
     top, left = row.floor().long(), column.floor().long()
     bottom, right = (top + 1).clamp(max=rows - 1), (left + 1).clamp(max=columns - 1)
     down, across = row - top, column - left
-    upper = plane[top, left] * (1 - across) + plane[top, right] * across
-    lower = plane[bottom, left] * (1 - across) + plane[bottom, right] * across
+    upper = plane[channels, top, left] * (1 - across) + plane[channels, top, right] * across
+    lower = plane[channels, bottom, left] * (1 - across) + plane[channels, bottom, right] * across
     return upper * (1 - down) + lower * down

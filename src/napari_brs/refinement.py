@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from napari_brs.geometry import sample
@@ -38,9 +39,9 @@ class Refinement:
 
     Attributes
     ----------
-    maps : (1, 2, H, W) float32
+    maps : (1, C, H, W) float32
         Maps of the best evaluation.
-    logits : (1, 1, H, W) float32
+    logits : (1, K, H, W) float32
         Output of the network for them.
     evaluations : int
         Forward and backward passes made.
@@ -61,22 +62,28 @@ class Refinement:
     stopped: Literal["obeyed", "converged", "limit", "cancelled"]
 
 
-def corrective_energy(logits: Tensor, points: Tensor, labels: Tensor) -> Tensor:
+def corrective_energy(
+    logits: Tensor, points: Tensor, labels: Tensor, channels: Tensor | int = 0
+) -> Tensor:
     """E_C (Eq. 4): squared errors of the probability at the clicks.
 
     Parameters
     ----------
-    logits : (1, 1, H, W)
+    logits : (1, K, H, W)
     points : (N, 2)
         (row, column) in the grid, sampled bilinearly between pixels.
     labels : (N,)
         1 for foreground, 0 for background.
+    channels : int or (N,) int64
+        Which of the K classes each click speaks of.
     """
-    return (labels - sample(logits.sigmoid(), points)).square().sum()
+    # The sigmoid, but for its gradient: that stays above 0 where the sigmoid rounds to 1.
+    probability = F.logsigmoid(logits).exp()
+    return (labels - sample(probability, points, channels)).square().sum()
 
 
 def inertial_energy(maps: Tensor, anchor: Tensor) -> Tensor:
-    """E_I (Eq. 5): squared change of the maps, both (1, 2, H, W)."""
+    """E_I (Eq. 5): squared change of the maps, both (1, C, H, W)."""
     return (maps - anchor).square().sum()
 
 
@@ -95,6 +102,7 @@ def refine(
     points: Tensor,
     labels: Tensor,
     *,
+    channels: Tensor | int = 0,
     inertia: float = INERTIA,
     max_evaluations: int = 20,
     is_obeyed: Callable[[Tensor], bool] | None = None,
@@ -108,13 +116,15 @@ def refine(
     Parameters
     ----------
     decode : callable
-        Maps (1, 2, H, W) to logits (1, 1, H, W), differentiable.
-    maps : (1, 2, H, W) float32
+        Maps (1, C, H, W) to logits (1, K, H, W), differentiable.
+    maps : (1, C, H, W) float32
         Start, and the z_i that E_I holds on to.
     points : (N, 2)
         Clicks in the grid, (row, column).
     labels : (N,)
         1 for foreground, 0 for background.
+    channels : int or (N,) int64
+        Which of the K logits each click speaks of.
     inertia : float
         λ of Eq. 2, at least 0.
     max_evaluations : int
@@ -136,7 +146,7 @@ def refine(
     if max_evaluations < 1:
         raise ValueError(f"max_evaluations is {max_evaluations}; it must be at least 1")
     began = time.perf_counter()
-    start = maps.detach()
+    start = maps.detach().contiguous()
     points = points.to(start)
     labels = labels.to(start)
     energies: list[float] = []
@@ -149,9 +159,11 @@ def refine(
         variable = moved.requires_grad_()
         with torch.enable_grad():
             logits = decode(variable)
-            energy = corrective_energy(logits, points, labels)
+            energy = corrective_energy(logits, points, labels, channels)
             energy = energy + inertia * inertial_energy(variable, start)
             (gradient,) = torch.autograd.grad(energy, variable)
+        # Networks in channels_last give it in theirs, which L-BFGS cannot flatten.
+        gradient = gradient.contiguous()
         value = float(energy.detach())
         # A trial step that happens to obey but costs more than doing nothing is no solution.
         obeyed = (
@@ -176,7 +188,7 @@ def refine(
 
     try:
         first_energy, first_gradient = evaluate(start.clone())
-        unit = _step_unit(best_logits, points, labels, first_gradient)
+        unit = _step_unit(best_logits, points, labels, channels, first_gradient)
         if unit > 0:
             _minimise(evaluate, start, unit, first_energy, first_gradient)
     except _Stop:
@@ -191,7 +203,9 @@ def refine(
     )
 
 
-def _step_unit(logits: Tensor, points: Tensor, labels: Tensor, gradient: Tensor) -> float:
+def _step_unit(
+    logits: Tensor, points: Tensor, labels: Tensor, channels: Tensor | int, gradient: Tensor
+) -> float:
     """Change of the maps that the optimiser's unit stands for.
 
     The first step of L-BFGS has no curvature to go by. Its natural length is the
@@ -201,9 +215,9 @@ def _step_unit(logits: Tensor, points: Tensor, labels: Tensor, gradient: Tensor)
     1-norm min(1, |g|₁) in its own variable v, with maps = start + unit · v;
     solving for a step of length η gives the unit.
     """
-    logit = sample(logits, points)
+    logit = sample(logits, points, channels)
     probability = logit.sigmoid()
-    pull = (2 * (probability - labels) * probability * (1 - probability)).abs()
+    pull = (2 * (probability - labels) * probability * (-logit).sigmoid()).abs()
     shortfall = (MARGIN - (2 * labels - 1) * logit).clamp(min=0)
     length = gradient.norm()
     total = gradient.abs().sum()
