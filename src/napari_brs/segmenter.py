@@ -22,6 +22,7 @@ from napari_brs.image import Channel, ImageSource
 from napari_brs.interaction_maps import interaction_maps
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
+from napari_brs.networks.folding import fold_batch_norms
 from napari_brs.prediction import Earlier, Prediction, Progress
 from napari_brs.refinement import Refinement, prepare, refine
 
@@ -82,8 +83,11 @@ class Segmenter:
         self, model: str | os.PathLike[str] | InteractiveNetwork = "brs-live", device: str = "auto"
     ) -> None:
         self.device = choose_device(device)
-        self.network = model if isinstance(model, InteractiveNetwork) else load_model(model)
-        self.network.eval().requires_grad_(False)
+        if isinstance(model, InteractiveNetwork):
+            self.network = model.eval().requires_grad_(False)
+        else:
+            # Nobody else trains or saves this one.
+            self.network = fold_batch_norms(load_model(model).eval().requires_grad_(False))
         self._place(self.device)
         self._source: ImageSource | None = None
         self._seen: OrderedDict[View, NamedTuple] = OrderedDict()
@@ -266,9 +270,10 @@ class Segmenter:
             return self._seen[view]
         box = view.box
         pixels = self._image.read(box.top, box.left, box.height, box.width)
-        with torch.no_grad():
+        with torch.no_grad(), _half_precision(self.device):
             image = self._tensor(view.crop(pixels))
             features = self.network.encode(image.contiguous(memory_format=torch.channels_last))
+            features = type(features)(*(part.float() for part in features))
         self._seen[view] = features
         while len(self._seen) > CACHED_VIEWS:
             self._seen.popitem(last=False)
@@ -301,6 +306,18 @@ class Segmenter:
         self._seen.clear()
         self._place(torch.device("cpu"))
         return work()
+
+
+def _half_precision(device: torch.device) -> torch.autocast:
+    """Convolutions in bfloat16 where a CPU has matrix units for it (AMX): half the time.
+
+    CPUs that have the type but not the units take longer with it. Refinement stays in
+    float32: its small steps of the maps would be rounded away.
+    """
+    # Before torch 2.10 nothing public tells what the CPU has.
+    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    wanted = device.type == "cpu" and abilities.get("amx_bf16", False)
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted)
 
 
 @dataclass(frozen=True)

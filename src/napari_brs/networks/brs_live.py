@@ -51,6 +51,8 @@ class ConvBlock(nn.Sequential):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm, around which the input is added."""
 
+    folds = (("conv2", "norm2"),)
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = ConvBlock(channels, channels)

@@ -46,6 +46,8 @@ class Levels(NamedTuple):
 class DenseLayer(nn.Module):
     """BN-ReLU-1x1(128)-BN-ReLU-3x3(32): the 32 channels a dense layer adds."""
 
+    folds = (("conv1", "norm2"),)
+
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(in_channels)
@@ -98,6 +100,7 @@ class DenseNet121(nn.Module):
     """
 
     channels = (256, 512, 1024, 1024)
+    folds = (("conv0", "norm0"),)
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
