@@ -9,17 +9,13 @@ from napari.layers import Image, Labels
 
 from napari_brs.clicks import Click
 from napari_brs.plugin.layers import (
-    Preview,
     fits,
     is_writable,
     make_points,
-    make_preview,
     merge_clicks,
     read_clicks,
-    same_mask,
     show_clicks,
 )
-from napari_brs.plugin.planes import NOTHING, Patch
 
 FLAT = (None, None)
 A, B, C = Click(1, 2), Click(3, 4, False), Click(5, 6)
@@ -60,44 +56,6 @@ def test_points_that_are_right_already_are_left_alone() -> None:
     before = layer.data
     show_clicks(layer, {FLAT: [A]}, positive=True)
     assert layer.data is before
-
-
-@pytest.fixture
-def preview() -> Preview:
-    return Preview(make_preview(Image(np.zeros((10, 12)))))
-
-
-def test_only_what_changes_is_written(preview: Preview) -> None:
-    preview.layer.data[9, 11] = 1  # not ours to touch
-    first = Patch(1, 1, np.ones((2, 3), bool))
-    preview.show({FLAT: first})
-    assert preview.layer.data.sum() == 7
-    preview.show({FLAT: Patch(2, 2, np.ones((1, 1), bool))})
-    assert np.argwhere(preview.layer.data).tolist() == [[2, 2], [9, 11]]
-    preview.show({})
-    assert preview.layer.data.sum() == 1
-
-
-def test_paint_is_told_from_what_is_shown(preview: Preview) -> None:
-    preview.show({FLAT: Patch(0, 0, np.array([[0, 1], [0, 0]], bool))})
-    assert preview.painted(FLAT) is None
-    preview.layer.data[5, 5] = 2
-    patch = preview.painted(FLAT)
-    assert np.argwhere(patch.full((10, 12))).tolist() == [[0, 1], [5, 5]]
-    preview.take(FLAT, patch)
-    assert preview.painted(FLAT) is None
-    preview.layer.data[:] = 0
-    assert same_mask(preview.painted(FLAT), NOTHING)
-
-
-def test_equal_masks_are_equal_in_any_window() -> None:
-    mask = np.zeros((4, 4), bool)
-    mask[1, 2] = True
-    tight = Patch(1, 2, np.ones((1, 1), bool))
-    assert same_mask(tight, Patch(0, 0, mask))
-    assert not same_mask(tight, Patch(1, 0, mask))
-    assert not same_mask(NOTHING, Patch(0, 0, mask))
-    assert same_mask(NOTHING, Patch(3, 3, np.zeros((2, 2), bool)))
 
 
 def test_only_labels_of_the_images_shape_can_hold_its_objects() -> None:

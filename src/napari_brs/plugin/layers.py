@@ -1,4 +1,4 @@
-"""The layers that belong to one image: two for clicks, a preview, and the objects."""
+"""Layers that belong to one image: two for clicks, and one for finished objects."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points
-from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
 from napari_brs.plugin.planes import (
-    NOTHING,
-    Patch,
-    patch_around,
-    patch_of,
-    plane_index,
     spatial_shape,
     to_click,
     to_point,
@@ -28,7 +22,6 @@ PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_l
 
 FOREGROUND = "#19e64b"
 BACKGROUND = "#ff3b30"
-PREVIEW = "#ffd60a"
 
 
 def placement(image: Layer) -> dict[str, Any]:
@@ -55,18 +48,6 @@ def make_points(image: Layer, positive: bool) -> Points:
         size=max(4.0, max(spatial_shape(image)[-2:]) / 60),
         # Points that stay visible, and do not hide a cell, at every zoom.
         canvas_size_limits=(8, 14),
-        **placement(image),
-    )
-
-
-def make_preview(image: Layer) -> Labels:
-    """An empty layer for the mask of the current object."""
-    colours = {None: PREVIEW, 0: "transparent"}
-    return Labels(
-        np.zeros(spatial_shape(image), np.uint8),
-        name=f"preview · {image.name}",
-        colormap=DirectLabelColormap(color_dict=colours),
-        opacity=0.45,
         **placement(image),
     )
 
@@ -121,65 +102,6 @@ def merge_clicks(before: Iterable[Click], now: Iterable[Click]) -> tuple[Click, 
     return (*kept, *left)
 
 
-_BLANK: tuple[Any, Patch] = (None, NOTHING)
-
-
-class Preview:
-    """Shows the mask of the current object in a labels layer, touching only what changes.
-
-    Parameters
-    ----------
-    layer : Labels
-        Ours; people may paint in it.
-    """
-
-    def __init__(self, layer: Labels) -> None:
-        self.layer = layer
-        self._shown: dict[Position, tuple[Any, Patch]] = {}
-
-    def show(self, masks: Mapping[Position, Any]) -> None:
-        """Show what a session shows in each plane, and nothing in the others."""
-        changed = [
-            position
-            for position in {*self._shown, *masks}
-            if masks.get(position) is not self._shown.get(position, _BLANK)[0]
-        ]
-        if not changed:
-            return
-        for position in changed:
-            _, old = self._shown.pop(position, _BLANK)
-            self._plane(position)[old.slices] = 0
-            if masks.get(position) is not None:
-                self._shown[position] = masks[position], patch_of(masks[position])
-        crossed = len({_along(position) for position in self._shown}) > 1
-        for position, (_, patch) in self._shown.items():
-            if crossed or position in changed:
-                self._plane(position)[patch.slices] |= patch.mask
-        self.layer.refresh(extent=False, thumbnail=False, highlight=False)
-
-    def painted(self, position: Position) -> Patch | None:
-        """The mask in a plane, if somebody changed it by hand; else None."""
-        mask = np.asarray(self._plane(position)) != 0
-        known = self._shown.get(position, _BLANK)[1]
-        for other in self.crossing(position):
-            # Pixels of planes along other axes are not of this plane's making.
-            shared = _within(self._shown[other][1].pixels(other), position)
-            mask[shared] &= known.full(mask.shape)[shared]
-        found = patch_around(mask)
-        return None if same_mask(found, known) else found
-
-    def crossing(self, position: Position) -> list[Position]:
-        """Planes with a mask that lie along other axes than this one."""
-        return [other for other in self._shown if _along(other) != _along(position)]
-
-    def take(self, position: Position, patch: Patch) -> None:
-        """Know that the layer shows a patch, because it was painted there."""
-        self._shown[position] = (patch, patch)
-
-    def _plane(self, position: Position) -> NDArray[np.uint8]:
-        return self.layer.data[plane_index(position)]
-
-
 def is_writable(layer: Labels) -> bool:
     """Whether objects can be written to a labels layer."""
     data = layer.data
@@ -194,22 +116,6 @@ def fits(layer: Layer, image: Image) -> bool:
     return isinstance(layer, Labels) and spatial_shape(layer) == spatial_shape(image)
 
 
-def _along(position: Position) -> tuple[bool, ...]:
-    """Along which axes a plane lies."""
-    return tuple(index is None for index in position)
-
-
-def _within(
-    pixels: tuple[NDArray[np.intp], ...], position: Position
-) -> tuple[NDArray[np.intp], ...]:
-    """Of pixels of the image, those in a plane, as indices of the plane."""
-    keep = np.ones(pixels[0].shape, bool)
-    for axis, index in zip(pixels, position, strict=True):
-        if index is not None:
-            keep &= axis == index
-    return tuple(axis[keep] for axis, index in zip(pixels, position, strict=True) if index is None)
-
-
 def _same_points(first: NDArray[Any], second: NDArray[Any]) -> bool:
     return first.shape == second.shape and np.allclose(first, second, atol=1e-3)
 
@@ -217,12 +123,3 @@ def _same_points(first: NDArray[Any], second: NDArray[Any]) -> bool:
 def _same_click(first: Click, second: Click) -> bool:
     near = abs(first.row - second.row) < 1e-3 and abs(first.column - second.column) < 1e-3
     return near and first.positive == second.positive
-
-
-def same_mask(first: Patch, second: Patch) -> bool:
-    """Whether a tight patch and any other mean the same mask."""
-    tight = patch_around(second.mask)
-    if first.mask.shape != tight.mask.shape or not np.array_equal(first.mask, tight.mask):
-        return False
-    place = second.top + tight.top, second.left + tight.left
-    return not first.mask.size or (first.top, first.left) == place

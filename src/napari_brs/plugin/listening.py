@@ -151,7 +151,7 @@ class Listening:
     def _on_placement(self, *_: Any) -> None:
         controller = self._controller
         if controller.work is not None and controller.image is not None:
-            ours.follow(controller.image, controller.work.layers)
+            controller.work.follow(controller.image)
 
     def _on_image_data(self, *_: Any) -> None:
         controller, image = self._controller, self._controller.image

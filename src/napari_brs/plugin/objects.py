@@ -9,9 +9,12 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_brs.plugin.planes import Patch, patch_around, plane_index
+from napari_brs.plugin.planes import NOTHING, Patch, patch_around
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import Position
+
+_AT_ONCE = 2**24
+"""Pixels of a labels layer that are compared at once."""
 
 
 class Written(NamedTuple):
@@ -63,8 +66,48 @@ def next_label(layer: Labels, highest_known: int = 0) -> int:
     return highest + 1
 
 
+def find_label(layer: Labels, label: int, position: Position) -> Patch:
+    """The smallest patch that holds the pixels of an object in a plane.
+
+    All of the plane is looked at, some rows at a time: of a large one, nothing as
+    large is made.
+    """
+    rows, columns = (
+        size for size, index in zip(layer.data.shape, position, strict=True) if index is None
+    )
+    high = max(1, _AT_ONCE // columns)
+    found: list[Patch] = []
+    for top in range(0, rows, high):
+        band = patch_around(_read(layer, position, slice(top, top + high)) == label)
+        if band.mask.size:
+            found.append(band._replace(top=band.top + top))
+    if not found:
+        return NOTHING
+    first, last = found[0], found[-1]
+    bottom = last.top + last.mask.shape[0]
+    left = min(band.left for band in found)
+    right = max(band.left + band.mask.shape[1] for band in found)
+    mask = np.zeros((bottom - first.top, right - left), bool)
+    for band in found:
+        mask[band._replace(top=band.top - first.top, left=band.left - left).slices] = band.mask
+    return Patch(first.top, left, mask)
+
+
+def _read(
+    layer: Labels, position: Position, rows: slice, columns: slice = slice(None)
+) -> NDArray[np.integer]:
+    """Ids in a window of a plane; of a layer on disk nothing else is read."""
+    inside = iter((rows, columns))
+    key = tuple(next(inside) if index is None else index for index in position)
+    return np.asarray(layer.data[key])
+
+
 def write_object(
-    layer: Labels, label: int, masks: Mapping[Position, Patch], overwrite: bool
+    layer: Labels,
+    label: int,
+    masks: Mapping[Position, Patch],
+    overwrite: bool,
+    again: bool = True,
 ) -> Written:
     """Make the pixels of one object in some planes those of its masks.
 
@@ -78,6 +121,8 @@ def write_object(
         Position -> Patch.
     overwrite : bool
         Whether pixels of other objects may be taken.
+    again : bool
+        Whether there may be pixels with the id already.
 
     Raises
     ------
@@ -89,17 +134,17 @@ def write_object(
     wanted: list[NDArray[np.intp]] = []
     present: list[NDArray[np.intp]] = []
     for position, patch in masks.items():
-        plane = np.asarray(layer.data[plane_index(position)])
-        window = plane[patch.slices]
+        window = _read(layer, position, *patch.slices)
         mask = patch.mask if overwrite else patch.mask & ((window == 0) | (window == label))
         asked |= bool(patch.mask.any())
         wanted.append(_flat(patch._replace(mask=mask), position, shape))
-        present.append(_flat(patch_around(plane == label), position, shape))
+        if again:
+            present.append(_flat(find_label(layer, label, position), position, shape))
     # Planes along different axes share pixels; each is written once.
     put = np.unique(np.concatenate(wanted))
     if asked and not put.size:
         raise ValueError(MESSAGES["all taken"])
-    drop = np.setdiff1d(np.concatenate(present), put)
+    drop = np.setdiff1d(np.concatenate(present), put) if present else put[:0]
     indices = np.unravel_index(np.concatenate([put, drop]), shape)
     after = np.repeat(np.array([label, 0], layer.data.dtype), [put.size, drop.size])
     before = np.asarray(layer.data[indices])

@@ -10,9 +10,9 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Points
 
 from napari_brs.plugin import layers as ours
-from napari_brs.plugin.layers import Preview
-from napari_brs.plugin.objects import Written, next_label, write_object
-from napari_brs.plugin.planes import NOTHING, Patch, patch_around, patch_of, plane_index
+from napari_brs.plugin.objects import Written, find_label, next_label, write_object
+from napari_brs.plugin.planes import NOTHING, Patch, patch_of
+from napari_brs.plugin.preview import Preview, same_mask
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import ObjectState, PlaneState, Position, Session, State
 
@@ -84,7 +84,7 @@ class Workspace:
                 self.objects = ours.make_objects(image)
                 made.append(self.objects)
             if self.preview is None:
-                self.preview = Preview(ours.make_preview(image))
+                self.preview = Preview(image)
                 made.append(self.preview.layer)
         except MemoryError:
             self.objects = self.preview = None
@@ -111,6 +111,13 @@ class Workspace:
             self.objects = None
         elif self.preview is not None and layer is self.preview.layer:
             self.preview = None
+
+    def follow(self, image: Image) -> None:
+        """Put the layers where the image is now."""
+        others = [self.foreground, self.background, self.objects]
+        ours.follow(image, [layer for layer in others if layer is not None])
+        if self.preview is not None:
+            self.preview.follow(image)
 
     def show(self, position: Position | None) -> None:
         """Bring points and preview in line with the session."""
@@ -215,10 +222,12 @@ class Workspace:
         if not ours.is_writable(self.objects):
             raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
         label = current.label or self.free_label()
+        # Only an object that had its id before can have pixels elsewhere.
+        again = current.label is not None
         before = current.written
         if isinstance(before, Written):
             masks = dict.fromkeys(before.positions, NOTHING) | masks
-        written = write_object(self.objects, label, masks, overwrite)
+        written = write_object(self.objects, label, masks, overwrite, again)
         self.session.commit(label, written)
         return label
 
@@ -231,15 +240,16 @@ class Workspace:
         """Open the finished object at a pixel; False if there is none."""
         if self.objects is None:
             return False
-        plane = self.objects.data[plane_index(position)]
-        label = int(np.asarray(plane[row, column]))
+        inside = iter((row, column))
+        pixel = tuple(next(inside) if index is None else index for index in position)
+        label = int(np.asarray(self.objects.data[pixel]))
         if label < 1:
             return False
         known = self.session.find_label(label)
         if known is not None:
             self.open(known.key)
         else:
-            self.session.open_mask(label, position, patch_around(np.asarray(plane) == label))
+            self.session.open_mask(label, position, find_label(self.objects, label, position))
         return True
 
     def _changed_masks(self, found: ObjectState) -> Mapping[Position, Patch]:
@@ -248,10 +258,8 @@ class Workspace:
             return {}
         masks = {}
         for position, plane in found.planes.items():
-            there = patch_around(
-                np.asarray(self.objects.data[plane_index(position)]) == found.label
-            )
-            if not ours.same_mask(there, patch_of(plane.shown(self.model))):
+            there = find_label(self.objects, found.label, position)
+            if not same_mask(there, patch_of(plane.shown(self.model))):
                 masks[position] = there
         return masks
 
