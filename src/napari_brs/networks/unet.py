@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .brs_live import ConvBlock, Lateral
-from .densenet import DenseNet121, normalize, pad_to_multiple
+from .densenet import DenseNet121, load_imagenet, normalize, pad_to_multiple
 
 # Channels at strides 2, 4, 8, 16 and 32.
 _WIDTHS = (32, 64, 128, 192, 256)
@@ -17,23 +18,23 @@ _STRIDE = 32
 
 
 class SegmentationNetwork(nn.Module):
-    """A network from an image alone to logits, whose classes do not exclude each other.
+    """A network from an image alone to logits of its foreground.
 
-    Normalisation stands apart from ``forward``, which the training-free conversion
-    (Section 3.3) takes as it is; it is the same for every image and every pixel, so
-    that what is added to a pixel changes nothing far away from it.
+    ``forward`` is what the training-free conversion (Section 3.3) makes clickable.
+    Normalisation stands apart from it, and is the same for every image and pixel, so
+    that what is added to a pixel changes nothing far away.
     """
 
-    classes: tuple[str, ...]
-    """What the logits are of, the foreground first."""
+    outputs: int
+    """Of ``heads``."""
 
     @staticmethod
     def normalise(image: Tensor) -> Tensor:
         """(B, 3, H, W) float32 RGB in [0, 255] -> what ``forward`` takes, of the same shape."""
         return normalize(image)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits.
+    def heads(self, x: Tensor) -> Tensor:
+        """Logits of everything the network tells, the foreground first.
 
         Parameters
         ----------
@@ -42,9 +43,13 @@ class SegmentationNetwork(nn.Module):
 
         Returns
         -------
-        (B, len(classes), H, W)
+        (B, outputs, H, W)
         """
-        raise NotImplementedError(f"{type(self).__name__} has no forward()")
+        raise NotImplementedError(f"{type(self).__name__} has no heads()")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of the foreground, (B, 1, H, W); see `heads`."""
+        return self.heads(x)[:, :1]
 
 
 class UNet(SegmentationNetwork):
@@ -59,18 +64,18 @@ class UNet(SegmentationNetwork):
     resolution, are not there.
     """
 
-    classes = ("cell", "core")
+    outputs = 2
 
     def __init__(self) -> None:
         super().__init__()
         self.enter = _double_conv(4 * 3, _WIDTHS[0])
         self.down = nn.ModuleList(_double_conv(i, o) for i, o in pairwise(_WIDTHS))
         self.up = nn.ModuleList(Up(o, i, i) for i, o in reversed(list(pairwise(_WIDTHS))))
-        self.head = nn.Conv2d(_WIDTHS[0], 4 * len(self.classes), 3, padding=1)
+        self.head = nn.Conv2d(_WIDTHS[0], 4 * self.outputs, 3, padding=1)
         # Twice as fast on CPUs; weights loaded later keep this memory format.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def heads(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = F.pixel_unshuffle(pad_to_multiple(x, _STRIDE), 2)
         levels = [self.enter(x.contiguous(memory_format=torch.channels_last))]
@@ -81,6 +86,10 @@ class UNet(SegmentationNetwork):
             x = up(x, levels.pop())
         return F.pixel_shuffle(self.head(x), 2)[..., :height, :width]
 
+    def cores(self, x: Tensor) -> Tensor:
+        """Probability of the cores, (B, 1, H, W); see `heads`."""
+        return self.heads(x)[:, 1:].sigmoid()
+
 
 class DenseUNet(SegmentationNetwork):
     """The same way up from the DenseNet-121 encoder, for photographs; one output.
@@ -88,7 +97,7 @@ class DenseUNet(SegmentationNetwork):
     The encoder stays in evaluation mode, also while the rest trains; it starts frozen.
     """
 
-    classes = ("salient",)
+    outputs = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +108,7 @@ class DenseUNet(SegmentationNetwork):
             Lateral(c, w) for c, w in zip(DenseNet121.channels, widths, strict=True)
         )
         self.up = nn.ModuleList(Up(o, i, i) for i, o in reversed(list(pairwise((16, *widths)))))
-        self.head = nn.Conv2d(16, 4 * len(self.classes), 3, padding=1)
+        self.head = nn.Conv2d(16, 4 * self.outputs, 3, padding=1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def train(self, mode: bool = True) -> DenseUNet:
@@ -107,7 +116,11 @@ class DenseUNet(SegmentationNetwork):
         self.encoder.eval()
         return self
 
-    def forward(self, x: Tensor) -> Tensor:
+    def load_imagenet(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Start the encoder from torchvision's ``densenet121``; see `densenet.load_imagenet`."""
+        load_imagenet(self.encoder, state_dict)
+
+    def heads(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = pad_to_multiple(x, _STRIDE).contiguous(memory_format=torch.channels_last)
         levels = [self.detail(F.pixel_unshuffle(x, 2))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -75,8 +75,8 @@ class Item:
         return object_cores(np.where(self.ignored, 0, self.labels).astype(np.int32))
 
 
-def read_items(packs: Iterable[DatasetPack]) -> list[Item]:
-    """Decode packs into memory.
+def read_items(packs: Iterable[DatasetPack], skip: Container[str] = ()) -> list[Item]:
+    """Decode packs into memory, without the sources in ``skip``.
 
     Warns
     -----
@@ -95,6 +95,8 @@ def read_items(packs: Iterable[DatasetPack]) -> list[Item]:
     for pack in packs:
         before = len(items)
         for name in pack.names:
+            if _source(name) in skip:
+                continue
             try:
                 sample = pack.read(name)
             except ValueError as error:
@@ -133,8 +135,11 @@ def _make_item(
     areas = np.bincount(labels.ravel())[[number for number, *_ in objects]]
     stored = labels.astype(kind)
     stored[ignore] = np.iinfo(kind).max
-    source = name.split("-", 1)[0] if "-" in name else ""
-    return Item(image, stored, objects, areas, source)
+    return Item(image, stored, objects, areas, _source(name))
+
+
+def _source(name: str) -> str:
+    return name.split("-", 1)[0] if "-" in name else ""
 
 
 class Crops(Dataset[Crop]):

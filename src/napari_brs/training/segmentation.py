@@ -40,7 +40,7 @@ class WholeImage(nn.Module):
             valid (B, H, W).
         seed : (int, int, int)
         """
-        logits = self.network(self.network.normalise(crop.image)).float()
+        logits = self.network.heads(self.network.normalise(crop.image)).float()
         valid = crop.valid[:, None]
         total = logits.new_zeros(())
         for k, weight in zip(range(logits.shape[1]), (1.0, self._loss.cores), strict=False):

@@ -1,0 +1,150 @@
+"""``python -m napari_brs.evaluation.whole_command``: the tables of Section 4.4."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_brs.io.atomic import check_writable, write_text
+from napari_brs.io.packs import DatasetPack, Sample
+
+from .tables import (
+    correct_cells,
+    correct_classes,
+    correct_saliency,
+    figure_11,
+    source_of,
+    table_3,
+    table_4,
+)
+
+if TYPE_CHECKING:
+    from napari_brs.converted import ConvertedSegmenter
+
+# Classes in the names of the co-segmentation images that are written otherwise in VOC.
+_SHORT = {
+    "aero": "aeroplane",
+    "mbike": "motorbike",
+    "monitor": "tvmonitor",
+    "plant": "pottedplant",
+    "table": "diningtable",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a table; exit code 2 and one line on bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m napari_brs.evaluation.whole_command",
+        description="Let a robot correct whole-image segmentations of a dataset pack.",
+    )
+    parser.add_argument(
+        "task", choices=("cells", "saliency", "classes"), help="Table 4, Figure 11 or Table 3"
+    )
+    parser.add_argument("pack", type=Path, help="dataset pack: a folder or plain tar")
+    parser.add_argument(
+        "--weights",
+        required=True,
+        metavar="FILE",
+        help="a model's name or .safetensors; for classes the file of DeepLabv3-MobileNetV2",
+    )
+    parser.add_argument("--sources", nargs="+", metavar="NAME", help="only images NAME-…")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images, by name")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="the results")
+    args = parser.parse_args(argv)
+    try:
+        check_writable(args.json)
+        pack = DatasetPack(args.pack)
+        names = [n for n in pack.names if not args.sources or source_of(n) in args.sources]
+        names = names[: args.limit]
+        if not names:
+            raise ValueError(f"{args.pack} has no images of the sources {args.sources}")
+        result = _TASKS[args.task](args.weights, map(pack.read, names))
+    except (ValueError, OSError) as error:
+        print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    header = {"task": args.task, "pack": pack.name, "weights": Path(args.weights).name}
+    write_text(args.json, _to_json({**header, **result}))
+    figures = {k: v for k, v in result.items() if k not in ("rows", "curves")}
+    print(json.dumps(figures, indent=1))
+    return 0
+
+
+def _cells(weights: str, samples: Iterator[Sample]) -> dict[str, Any]:
+    rows = correct_cells(_segmenter(weights), samples, _report)
+    return {**table_4(rows), "rows": rows}
+
+
+def _saliency(weights: str, samples: Iterator[Sample]) -> dict[str, Any]:
+    rows, curves = correct_saliency(_segmenter(weights), samples, _report)
+    return {**figure_11(rows, curves), "rows": rows}
+
+
+def _classes(weights: str, samples: Iterator[Sample]) -> dict[str, Any]:
+    from napari_brs.conversion import make_interactive
+    from napari_brs.converted import ConvertedSegmenter
+    from napari_brs.networks.deeplab import VOC_CLASSES, load_deeplab
+
+    network = load_deeplab(weights)
+    converted = make_interactive(
+        network, activation="softmax", classes=VOC_CLASSES, normalise=network.normalise
+    )
+    rows = correct_classes(ConvertedSegmenter(converted), samples, voc_class, _report)
+    return {**table_3(rows), "rows": rows}
+
+
+_TASKS: dict[str, Callable[[str, Iterator[Sample]], dict[str, Any]]] = {
+    "cells": _cells,
+    "saliency": _saliency,
+    "classes": _classes,
+}
+
+
+def voc_class(name: str) -> int:
+    """Number of the VOC class in the name of a co-segmentation image, "coseg-Aero_img_1034".
+
+    Raises
+    ------
+    ValueError
+        If the name holds none.
+    """
+    from napari_brs.networks.deeplab import VOC_CLASSES
+
+    word = name.split("-", 1)[-1].split("_", 1)[0].lower()
+    word = _SHORT.get(word, word)
+    if word not in VOC_CLASSES[1:]:
+        raise ValueError(
+            f"{name}: {word!r} is no VOC class; names such as coseg-Aero_img_1 have one"
+        )
+    return VOC_CLASSES.index(word)
+
+
+def _segmenter(weights: str) -> ConvertedSegmenter:
+    from napari_brs.conversion import make_interactive
+    from napari_brs.converted import ConvertedSegmenter
+    from napari_brs.models import load_model
+    from napari_brs.networks.unet import SegmentationNetwork
+
+    network: Any = load_model(weights)
+    if not isinstance(network, SegmentationNetwork):
+        raise ValueError(f"{weights} holds no network that segments without clicks")
+    converted = make_interactive(network, normalise=network.normalise)
+    return ConvertedSegmenter(converted, cores=getattr(network, "cores", None))
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _to_json(result: dict[str, Any]) -> str:
+    """One key a line, and one image a line."""
+    lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in result.items() if k != "rows"]
+    rows = ",\n".join(json.dumps(row) for row in result["rows"])
+    return "{\n" + ",\n".join([*lines, f'"rows": [\n{rows}\n]']) + "\n}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
