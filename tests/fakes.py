@@ -93,8 +93,8 @@ class FakeSegmenter:
         self, clicks: Any, previous: Any, refine: bool, threshold: float, on_progress: Any
     ) -> Prediction:
         mask = discs(self.shape, clicks)
-        if isinstance(previous, np.ndarray):
-            mask |= previous
+        if previous is not None and not isinstance(previous, Prediction):
+            mask |= np.asarray(previous)
         probability = np.where(mask, np.float32(0.9), np.float32(0.1))
         box = Box(0, 0, *self.shape)
 

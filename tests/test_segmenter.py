@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 from napari_brs import Click, Segmenter
 from napari_brs.geometry import Box
 from napari_brs.networks.base import InteractiveNetwork
+from napari_brs.prediction import MaskWindow
 from napari_brs.segmenter import CACHED_VIEWS, MAX_EVALUATIONS, choose_device
 
 
@@ -150,6 +152,40 @@ def test_an_existing_mask_can_be_corrected(segmenter, scene):
     assert result.view.box.intersection(grown) == grown
     assert segmenter.network.previous is not None
     assert result.bbox == Box.around(existing ^ result.mask)
+
+
+def test_an_existing_mask_given_in_a_window_is_corrected_alike(segmenter, scene):
+    existing = np.zeros(scene.shape, bool)
+    existing[30:90, 40:80] = True
+    box = Box(25, 40, 100, 90)
+    window = MaskWindow(scene.shape, box, existing[box.slices])
+    assert (np.asarray(window) == existing).all()
+    results = [segmenter.predict([Click(60, 70)], previous=mask) for mask in (existing, window)]
+    assert results[0].view == results[1].view
+    assert results[0].bbox == results[1].bbox
+    assert (results[0].mask == results[1].mask).all()
+
+
+def test_an_existing_mask_in_a_large_image_is_corrected_in_little_memory():
+    class Huge:
+        shape, dtype, ndim = (20_000, 20_000), np.dtype(np.uint8), 2
+
+        def __getitem__(self, index):
+            rows, columns = np.arange(20_000)[index[0]], np.arange(20_000)[index[1]]
+            inside = (abs(rows - 9000) < 30)[:, None] & (abs(columns - 9000) < 30)
+            return np.where(inside, 230, 20).astype(np.uint8)
+
+    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter.set_image(Huge())
+    existing = MaskWindow(Huge.shape, Box(8980, 8980, 9020, 9020), np.ones((40, 40), bool))
+    segmenter.predict([Click(9000, 9000)], previous=existing)
+    tracemalloc.start()
+    result = segmenter.predict([Click(9000, 9000), Click(9025, 9025)], previous=existing)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert result.window_mask.sum() > 1000
+    assert result.view.box.height < 200
+    assert peak < 20e6  # one bool for every pixel would be 400 MB
 
 
 def test_what_lay_outside_the_view_is_gone_and_counts_as_changed(segmenter):

@@ -201,6 +201,7 @@ def make_interactive(
     channels: int | None = None,
     multiple: int | None = None,
     output: str | int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> ConvertedNetwork:
     """Make a segmentation network obey clicks, without training it (Section 3.3).
 
@@ -227,6 +228,9 @@ def make_interactive(
     output : str or int, optional
         Where in a dictionary or tuple the output stands; by default "out" or "logits",
         else the first image.
+    size : (int, int), optional
+        The only rows and columns that the model takes, if it does not take any; exported
+        programs say so themselves.
 
     Raises
     ------
@@ -245,8 +249,8 @@ def make_interactive(
     if not callable(normalise) and normalise not in get_args(Normalisation):
         allowed = ", ".join(get_args(Normalisation))
         raise ValueError(f"normalise is {normalise!r}; allowed are {allowed}, or a function")
-    module, size = _module(model)
-    form = probe_form(module, channels, multiple, output, size)
+    module, exported = _module(model)
+    form = probe_form(module, channels, multiple, output, size or exported)
     check_repeatable(module, form)
     check_gradient(module, form)
     found = activation or cast(Activation, probe_activation(module, form))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -48,23 +49,55 @@ class InteractiveSegmenter(Protocol):
         """Mask of the object that the clicks mean."""
 
 
-def open_segmenter(model: str | os.PathLike[str], device: str = "auto") -> InteractiveSegmenter:
+def open_segmenter(
+    model: str | os.PathLike[str], device: str = "auto", trust: bool = False
+) -> InteractiveSegmenter:
     """The segmenter for a model; loads torch.
 
     Parameters
     ----------
     model : str or path
-        A name from `list_models`, or a ``.safetensors`` file.
+        A name from `list_models`, a ``.safetensors`` file, or a file that
+        `own_models.load_own_model` takes.
     device : str
         ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
+    trust : bool
+        Whether a file that somebody brings may run its code.
 
     Raises
     ------
     ValueError
-        If the model or the device is unknown, or a weights file is damaged.
+        If the model or the device is unknown, a weights file is damaged, or a file
+        would run code without being trusted.
     FileNotFoundError
         If the file does not exist, or no weights are shipped under the name.
     """
+    from napari_brs.models import list_models
+    from napari_brs.own_models import is_own_model, load_own_model
     from napari_brs.segmenter import Segmenter
 
+    if is_own_model(model):
+        from napari_brs.converted import ConvertedSegmenter
+
+        return ConvertedSegmenter(load_own_model(model, trust), device)
+    name = _architecture(model)
+    kind = next((info.kind for info in list_models() if info.name == name), "network")
+    if kind == "converted":
+        from napari_brs.converted import open_converted
+
+        return open_converted(model, device)
     return Segmenter(model, device)
+
+
+def _architecture(model: str | os.PathLike[str]) -> str:
+    """The name that a model goes by in the registry; that of its network for a weights file."""
+    path = Path(model)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return str(model)
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str((file.metadata() or {}).get("architecture"))
+    except SafetensorError:
+        return str(model)  # loading it says what is wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,38 @@ class Prediction:
         return full
 
 
+@dataclass(frozen=True)
+class MaskWindow:
+    """An existing mask, given in a window: in a large image nothing as large is made of it.
+
+    It stands for the (H, W) bool array that NumPy makes of it.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns of the image.
+    box : Box
+        The window, inside the image; all around it is background.
+    mask : (box.height, box.width) bool
+    """
+
+    shape: tuple[int, int]
+    box: Box
+    mask: NDArray[np.bool_]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        full = np.zeros(self.shape, bool if dtype is None else dtype)
+        full[self.box.slices] = self.mask
+        return full
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.asarray(self)[key]
+
+
+Previous: TypeAlias = Prediction | MaskWindow | NDArray[np.bool_] | None
+"""The mask that a click finds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """News from a running prediction.
@@ -116,7 +148,7 @@ class Earlier:
     map_change: Tensor | None = None
 
     @staticmethod
-    def of(previous: Prediction | NDArray[np.bool_] | None) -> Earlier:
+    def of(previous: Previous) -> Earlier:
         """From what `Segmenter.predict` takes as `previous`."""
         if previous is None:
             return Earlier(Box(0, 0, 0, 0), np.zeros((0, 0), np.float32), 0.5, None)
@@ -131,9 +163,18 @@ class Earlier:
                 previous.view,
                 previous.map_change,
             )
-        box = Box.around(np.asarray(previous, bool))
-        window = box or Box(0, 0, 0, 0)
-        return Earlier(window, np.asarray(previous[window.slices], np.float32), 0.5, box)
+        corner, mask = (0, 0), previous
+        if isinstance(previous, MaskWindow):
+            corner, mask = (previous.box.top, previous.box.left), previous.mask
+        mask = np.asarray(mask, bool)
+        box = Box.around(mask)
+        tight = box or Box(0, 0, 0, 0)
+        return Earlier(
+            tight.shifted(*corner),
+            np.asarray(mask[tight.slices], np.float32),
+            0.5,
+            box and box.shifted(*corner),
+        )
 
     def next_view(self, shape: tuple[int, int], clicked: Box) -> View:
         """The view for the mask and the box around all clicks."""

@@ -35,6 +35,8 @@ class Form:
         Pixels of the image for one pixel of the output.
     size : (int, int) or None
         The only rows and columns that are taken.
+    least : int
+        The least side that is meant to be taken.
     """
 
     channels: int
@@ -45,10 +47,11 @@ class Form:
     margin: int = 0
     stride: int = 1
     size: tuple[int, int] | None = None
+    least: int = 0
 
     def padded(self, side: int) -> int:
         """The least side that is taken and whose output covers so many pixels."""
-        needed = side + 2 * self.margin - self.remainder
+        needed = max(side + 2 * self.margin, self.least) - self.remainder
         return -(-needed // self.multiple) * self.multiple + self.remainder
 
 

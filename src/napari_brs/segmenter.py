@@ -23,7 +23,7 @@ from napari_brs.interaction_maps import interaction_maps
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.folding import fold_batch_norms
-from napari_brs.prediction import Earlier, Prediction, Progress
+from napari_brs.prediction import Earlier, Prediction, Previous, Progress
 from napari_brs.refinement import Refinement, prepare, refine
 
 MAX_EVALUATIONS = 20
@@ -129,7 +129,7 @@ class Segmenter:
     def predict(
         self,
         clicks: Iterable[Click],
-        previous: Prediction | NDArray[np.bool_] | None = None,
+        previous: Previous = None,
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Callable[[Progress], bool | None] | None = None,
@@ -140,10 +140,10 @@ class Segmenter:
         ----------
         clicks : iterable of Click
             All clicks of the object, at least one, in order.
-        previous : Prediction, (H, W) bool array or None
+        previous : Prediction, (H, W) bool array, MaskWindow or None
             The prediction before the last click (its mask is shown to the
             network, its refined maps are the warm start), or an existing mask
-            to correct.
+            to correct, which in a large image is best given in a window.
         refine : bool
             Whether to minimise E (Section 3.2) when a click is not obeyed.
         threshold : float

@@ -16,7 +16,7 @@ from napari_brs.opening import InteractiveSegmenter, open_segmenter
 from napari_brs.plugin.planes import Patch
 
 if TYPE_CHECKING:
-    from napari_brs.prediction import Prediction, Progress
+    from napari_brs.prediction import MaskWindow, Prediction, Progress
     from napari_brs.session import PlaneState, Position
 
 REPORT_SECONDS = 0.05
@@ -175,14 +175,26 @@ class Engine:
             return not stopped()
 
         start = job.plane.start_for(job.model)
+        if isinstance(start, Patch):
+            start = _mask_window(start, segmenter.shape)
         prediction = segmenter.predict(
             job.plane.clicks,
-            previous=start.full(segmenter.shape) if isinstance(start, Patch) else start,
+            previous=start,
             refine=job.refine,
             threshold=job.threshold,
             on_progress=on_progress,
         )
         yield Done(prediction)
+
+
+def _mask_window(patch: Patch, shape: tuple[int, int]) -> MaskWindow:
+    # Here, because this loads torch.
+    from napari_brs.geometry import Box
+    from napari_brs.prediction import MaskWindow
+
+    height, width = patch.mask.shape
+    box = Box(patch.top, patch.left, patch.top + height, patch.left + width)
+    return MaskWindow(shape, box, patch.mask)
 
 
 class Runner:

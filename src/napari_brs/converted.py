@@ -1,0 +1,421 @@
+"""A converted network on an image: the whole segmentation at once, and clicks that repair it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_brs.clicks import Click, validate_clicks
+from napari_brs.conversion import ConvertedNetwork, make_interactive
+from napari_brs.correction import Correction, correct
+from napari_brs.geometry import Box, View
+from napari_brs.image import Channel
+from napari_brs.instances import split_objects
+from napari_brs.models import load_model
+from napari_brs.prediction import Previous, Progress
+from napari_brs.refinement import prepare
+from napari_brs.regions import Region
+from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, held
+from napari_brs.segmenter import MAX_EVALUATIONS, Segmenter, choose_device
+from napari_brs.tiles import covering, tile_around
+from napari_brs.whole_image import WholeImage, accept
+
+MOST_VALUES = 2**28
+"""Probabilities of an image, classes times pixels, that are kept in memory: 1 GB."""
+
+
+class ConvertedSegmenter(Segmenter):
+    """A converted network, an image, its segmentation, and the way from clicks to repairs.
+
+    `segment` gives the segmentation of the whole image, `instances` its objects. `predict`
+    gives one object: the one that the clicks hit, repaired where it contradicts them.
+    Images that are larger than `tiles.SIDE` are looked at in overlapping tiles.
+
+    Parameters
+    ----------
+    network : ConvertedNetwork
+        From `make_interactive`.
+    device : str
+        As for `Segmenter`.
+    cores : callable, optional
+        Probability (1, 1, H, W) that a pixel lies inside an object, away from others, for
+        the network's input: tells touching objects apart. Without it connected pixels are
+        one object.
+    """
+
+    network: ConvertedNetwork  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        network: ConvertedNetwork,
+        device: str = "auto",
+        cores: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.network = network
+        self._cores = cores
+        self._source = None
+        self._seen = OrderedDict()
+        self._objects: NDArray[np.int32] | None = None
+        self._place(choose_device(device))
+        self._forget()
+
+    def set_image(
+        self,
+        image: Any,
+        contrast_limits: tuple[float, float] | None = None,
+        channel: Channel | None = None,
+    ) -> None:
+        """Take an image; see `ImageSource` for the parameters and further errors.
+
+        Raises
+        ------
+        ValueError
+            If the image is too large for its segmentation to be kept.
+        """
+        super().set_image(image, contrast_limits, channel)
+        self._forget()
+        rows, columns = self.shape
+        most = MOST_VALUES // len(self.network.classes)
+        if rows * columns > most:
+            self._source = None
+            raise ValueError(
+                f"the image has {rows} × {columns} pixels; a segmentation into "
+                f"{len(self.network.classes)} classes of at most {most:,} pixels is kept: "
+                "crop the image"
+            )
+
+    def encode(self, around: tuple[float, float] | None = None) -> None:
+        """Segment the whole image, which the first click would wait for."""
+        prepare()
+        self.instances()
+
+    def segment(
+        self,
+        clicks: Iterable[Click] = (),
+        targets: Sequence[int] | None = None,
+        previous: WholeImage | None = None,
+    ) -> WholeImage:
+        """The segmentation of the whole image, and what clicks make of it.
+
+        Clicks change the connected errors that they hit, not those elsewhere.
+
+        Parameters
+        ----------
+        clicks : iterable of Click
+            All clicks so far. A positive one says that its pixel has a class, a
+            negative one that it has not.
+        targets : sequence of int, optional
+            The class that each click speaks of; default the first that is no background.
+        previous : WholeImage, optional
+            The segmentation before the last click; default the network's own.
+
+        Raises
+        ------
+        ValueError
+            For clicks that cannot be used, or classes that are none.
+        """
+        clicks = validate_clicks(clicks, self.shape)
+        named = tuple(self.network.objects[:1] * len(clicks) if targets is None else targets)
+        self._check_targets(named, len(clicks))
+        return self._with_fallback(lambda: self._correct_all(clicks, named, previous))
+
+    def instances(self) -> NDArray[np.int32]:
+        """The objects of the network's own segmentation, (H, W) int32: 0 background, 1..n.
+
+        Connected pixels of one class, or, with a second head for it, touching objects
+        apart. Where classes do not exclude each other, later ones lie on top.
+        """
+        if self._objects is None:
+            self._objects = self._with_fallback(self._split)
+        return self._objects
+
+    def predict(
+        self,
+        clicks: Iterable[Click],
+        previous: Previous = None,
+        refine: bool = True,
+        threshold: float = 0.5,
+        on_progress: Callable[[Progress], bool | None] | None = None,
+        target: int | None = None,
+    ) -> ConvertedPrediction:
+        """The object that the clicks hit; parameters and errors as for `Segmenter.predict`.
+
+        A positive click adds to the mask what the network takes for the same object there,
+        a negative one takes away what it takes for something else. Where the network
+        contradicts a click, its output is refined around the click first. Parts without
+        a positive click are dropped, if there are any positive ones.
+
+        Parameters
+        ----------
+        target : int, optional
+            Class of the object; default the one that the first positive click hits or,
+            where there is none, the likeliest one.
+        """
+        clicks = validate_clicks(clicks, self.shape)
+        if not clicks:
+            raise ValueError("there is no click; at least one is needed")
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
+        if previous is not None and previous.shape != self.shape:
+            raise ValueError(
+                f"the previous mask has shape {previous.shape}, the image {self.shape}"
+            )
+        if target is not None:
+            self._check_targets((target,), 1)
+        return self._with_fallback(
+            lambda: self._repair(clicks, previous, refine, threshold, on_progress, target)
+        )
+
+    # the network's own segmentation
+
+    def _forget(self) -> None:
+        self._input: Tensor | None = None
+        self._whole: WholeImage | None = None
+        self._objects = None
+
+    @property
+    def _x(self) -> Tensor:
+        """The network's input for the whole image: what it is normalised by is all of it."""
+        if self._input is None:
+            rows, columns = self.shape
+            pixels = self._image.read(0, 0, rows, columns)
+            image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+            self._input = self.network.encode(image)
+        return self._input
+
+    def _cropped(self, tile: Box) -> Tensor:
+        x = self._x[(..., *tile.slices)].to(self.device)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _stitched(self, run: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
+        """(K, H, W) of what is computed tile by tile, each pixel from where it lies deepest."""
+        whole: NDArray[np.float32] | None = None
+        for tile, inner in covering(self.shape, self.network.form.size):
+            with torch.no_grad():
+                values = run(self._cropped(tile))[0].float().cpu().numpy()
+            if whole is None:
+                whole = np.empty((len(values), *self.shape), np.float32)
+            whole[(slice(None), *inner.slices)] = values[
+                (slice(None), *inner.shifted(-tile.top, -tile.left).slices)
+            ]
+        assert whole is not None
+        return whole
+
+    def _own(self) -> WholeImage:
+        if self._whole is None:
+            network = self.network
+
+            def run(x: Tensor) -> Tensor:
+                output = network.decode(x, torch.zeros_like(x))
+                return network.probabilities(output, (x.shape[-2], x.shape[-1]))
+
+            self._whole = WholeImage(self._stitched(run), network.exclusive)
+        return self._whole
+
+    def _split(self) -> NDArray[np.int32]:
+        from scipy import ndimage
+
+        whole = self._own()
+        core = None if self._cores is None else self._stitched(self._cores)[0]
+        objects = np.zeros(self.shape, np.int32)
+        for target in self.network.objects:
+            mask = whole.mask(target)
+            found = (
+                ndimage.label(mask)[0]
+                if core is None
+                else split_objects(mask.astype(np.float32), core)
+            )
+            objects = np.where(found > 0, found + objects.max(), objects).astype(np.int32)
+        return objects
+
+    def _check_targets(self, targets: Sequence[int], clicks: int) -> None:
+        if len(targets) != clicks:
+            raise ValueError(f"{len(targets)} classes were given for {clicks} clicks")
+        for target in targets:
+            if not 0 <= target < len(self.network.classes):
+                raise ValueError(
+                    f"class {target} is not one of 0 to {len(self.network.classes) - 1}"
+                )
+
+    # corrections
+
+    def _refined(
+        self,
+        tile: Box,
+        maps: Tensor | None,
+        clicks: Sequence[Click],
+        targets: Sequence[int],
+        threshold: float,
+        on_evaluation: Callable[[int, float], bool | None] | None = None,
+    ) -> Correction:
+        x = self._cropped(tile)
+        pixels = [_in(tile, click) for click in clicks]
+        return correct(
+            self.network,
+            x,
+            torch.zeros_like(x) if maps is None else maps.to(self.device),
+            torch.tensor(pixels, device=self.device),
+            torch.tensor([click.positive for click in clicks], device=self.device),
+            targets,
+            threshold=threshold,
+            max_evaluations=MAX_EVALUATIONS,
+            on_evaluation=on_evaluation,
+        )
+
+    def _probabilities(self, tile: Box, output: Tensor) -> NDArray[np.float32]:
+        size = (tile.height, tile.width)
+        return self.network.probabilities(output, size)[0].float().cpu().numpy()
+
+    def _correct_all(
+        self, clicks: tuple[Click, ...], targets: tuple[int, ...], previous: WholeImage | None
+    ) -> WholeImage:
+        now = previous or self._own()
+
+        def obeyed(whole: WholeImage) -> list[bool]:
+            masks = {target: whole.mask(target) for target in set(targets)}
+            return [
+                bool(masks[target][click.pixel]) == click.positive
+                for click, target in zip(clicks, targets, strict=True)
+            ]
+
+        right = obeyed(now)
+        wrong = [click for click, well in zip(clicks, right, strict=True) if not well]
+        if not wrong:
+            return replace(now, clicks_obeyed=tuple(right), evaluations=0)
+        tile = tile_around([c.pixel for c in wrong[-1:]], self.shape, self.network.form.size)
+        inside = [i for i, click in enumerate(clicks) if _within(click, tile)]
+        done = self._refined(
+            tile, now.maps.get(tile), [clicks[i] for i in inside], [targets[i] for i in inside], 0.5
+        )
+        probabilities = now.probabilities.copy()
+        accept(
+            probabilities[(slice(None), *tile.slices)],
+            self._probabilities(tile, done.output),
+            now.exclusive,
+            [_in(tile, click) for click in wrong if _within(click, tile)],
+        )
+        found = WholeImage(
+            probabilities,
+            now.exclusive,
+            (),
+            done.refinement.evaluations,
+            done.stable,
+            {**now.maps, tile: done.maps.cpu()},
+        )
+        return replace(found, clicks_obeyed=tuple(obeyed(found)))
+
+    def _repair(
+        self,
+        clicks: tuple[Click, ...],
+        previous: Previous,
+        refine_clicks: bool,
+        threshold: float,
+        on_progress: Callable[[Progress], bool | None] | None,
+        target: int | None,
+    ) -> ConvertedPrediction:
+        began = time.perf_counter()
+        before = Region.of(previous)
+        earlier = previous if isinstance(previous, ConvertedPrediction) else None
+        instances, whole = self.instances(), self._own()
+        if target is None:
+            target = earlier.target if earlier else self._target(clicks, before)
+        own = whole.probabilities[target]
+        region = as_segmented(before, clicks, whole.mask(target, threshold), instances)
+        wrong = [click for click in clicks if region.holds(*click.pixel) != click.positive]
+        last = list(wrong or clicks)[-1].pixel
+        tile, maps = tile_around([last], self.shape, self.network.form.size), None
+        if earlier and earlier.tile and all(_within(click, earlier.tile) for click in wrong):
+            tile, maps = earlier.tile, earlier.map_change
+
+        def prediction(
+            region: Region, values: NDArray[np.float32], done: Correction | None
+        ) -> ConvertedPrediction:
+            box = region.box.union(tile) if region.box.height else tile
+            probability = own[box.slices].copy()
+            probability[tile.shifted(-box.top, -box.left).slices] = values
+            return ConvertedPrediction(
+                self.shape,
+                View(box, (box.height, box.width)),
+                held(probability, region.read(box), threshold),
+                threshold,
+                clicks,
+                tuple(region.holds(*click.pixel) == click.positive for click in clicks),
+                before.difference(region),
+                None if done is None else done.refinement,
+                time.perf_counter() - began,
+                maps if done is None else done.maps.cpu(),
+                target,
+                done is None or done.stable,
+                0.0 if done is None else done.far_change,
+                tile,
+            )
+
+        now = prediction(region, own[tile.slices], None)
+        if on_progress and on_progress(Progress(0, MAX_EVALUATIONS, None, now)) is False:
+            return now
+        if not wrong or not refine_clicks:
+            return now
+        first = self._start(tile, maps, target)
+        used = [
+            click
+            for click in clicks
+            if _within(click, tile)
+            # The pixels of other objects are no mistake of the network's.
+            and (click.positive or click in wrong or first[_in(tile, click)] <= threshold)
+        ]
+
+        def report(evaluation: int, energy: float) -> bool | None:
+            return on_progress and on_progress(Progress(evaluation, MAX_EVALUATIONS, energy))
+
+        done = self._refined(tile, maps, used, [target] * len(used), threshold, report)
+        refined = self._probabilities(tile, done.output)[target]
+        inside = [click for click in wrong if _within(click, tile)]
+        region, shown = as_refined(region, inside, tile, first, refined, threshold)
+        return prediction(region.with_clicks_only(clicks), shown, done)
+
+    def _start(self, tile: Box, maps: Tensor | None, target: int) -> NDArray[np.float32]:
+        """Probability of a class in a tile with the maps so far."""
+        x = self._cropped(tile)
+        with torch.no_grad():
+            z = torch.zeros_like(x) if maps is None else maps.to(self.device)
+            values = self._probabilities(tile, self.network.decode(x, z))
+        return np.asarray(values[target])
+
+    def _target(self, clicks: Sequence[Click], before: Region) -> int:
+        objects = self.network.objects
+        if len(objects) == 1:
+            return objects[0]
+        likely = self._own().probabilities[list(objects)]
+        pixels = [click.pixel for click in clicks if click.positive]
+        if pixels:
+            return objects[int(likely[(slice(None), *pixels[0])].argmax())]
+        if not before.mask.any():
+            return objects[0]
+        inside = likely[(slice(None), *before.box.slices)][:, before.mask]
+        return objects[int(inside.sum(1).argmax())]
+
+
+def open_converted(model: str | os.PathLike[str], device: str = "auto") -> ConvertedSegmenter:
+    """The segmenter of a shipped network that segments whole images, or of weights for one."""
+    network: Any = load_model(model)
+    converted = make_interactive(network, normalise=network.normalise)
+    return ConvertedSegmenter(converted, device, getattr(network, "cores", None))
+
+
+def _within(click: Click, tile: Box) -> bool:
+    row, column = click.pixel
+    return tile.top <= row < tile.bottom and tile.left <= column < tile.right
+
+
+def _in(tile: Box, click: Click) -> tuple[int, int]:
+    """The pixel of a click in a tile."""
+    return click.pixel[0] - tile.top, click.pixel[1] - tile.left

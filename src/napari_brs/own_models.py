@@ -1,0 +1,116 @@
+"""Networks that people bring: TorchScript, exported programs, BioImage.IO packages.
+
+Such files hold code beside weights, and run it. So they are opened only if the user says
+that they come from somebody trusted. What a TorchScript file or an exported program cannot
+say about itself may stand in a TOML file of the same name beside it, with the options of
+`make_interactive`::
+
+    # cells.toml, beside cells.pt
+    normalise = "standard"
+    activation = "softmax"
+    classes = ["background", "cell"]
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_brs.conversion import ConvertedNetwork
+
+PACKAGES = (".zip", ".yaml", ".yml")
+SUFFIXES = (".pt", ".pt2", *PACKAGES)
+"""Of the files that can be opened."""
+OPTIONS = ("activation", "classes", "normalise", "channels", "multiple", "output")
+"""What a TOML file may say."""
+
+
+def is_own_model(model: str | os.PathLike[str]) -> bool:
+    """Whether a model is meant to be a file that somebody brings."""
+    return Path(model).suffix.lower() in SUFFIXES
+
+
+def load_own_model(path: str | os.PathLike[str], trust: bool = False) -> ConvertedNetwork:
+    """A network from a file, made clickable.
+
+    Parameters
+    ----------
+    path : str or path
+        ``.pt`` (TorchScript), ``.pt2`` (``torch.export.save``), or a BioImage.IO package:
+        ``.zip``, or the ``rdf.yaml`` of one that is unpacked.
+    trust : bool
+        Whether the file may run its code.
+
+    Raises
+    ------
+    ValueError
+        If it may not, cannot be read, or cannot be made clickable.
+    FileNotFoundError
+        If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such model file: {path}")
+    if not trust:
+        raise ValueError(
+            f"{path} runs code of its own when it is opened; "
+            "if you trust those it comes from, add --trust"
+        )
+    if path.suffix.lower() in PACKAGES:
+        try:
+            from napari_brs.bioimageio_package import load_package
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f'{error}; BioImage.IO packages need: pip install "napari-brs[bioimageio]"'
+            ) from None
+        return load_package(path)
+    from napari_brs.conversion import make_interactive
+
+    try:
+        return make_interactive(_load(path), **_options(path.with_suffix(".toml")))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _load(path: Path) -> Any:
+    import torch
+
+    try:
+        if path.suffix.lower() == ".pt2":
+            return torch.export.load(path)
+        return torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+    except Exception as error:  # torch raises whatever its unpacking raises
+        raise ValueError(_what_it_is(path, error)) from None
+
+
+def _what_it_is(path: Path, error: Exception) -> str:
+    """Why a file cannot be loaded; the usual mistake is to save weights or a pickle."""
+    if path.suffix.lower() == ".pt" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any(name.endswith("/data.pkl") for name in names) and not any(
+            "/code/" in name for name in names
+        ):
+            return (
+                "it was written by torch.save and holds weights or a pickle; save the model "
+                "with torch.jit.script(model).save(...) or torch.export.save(...)"
+            )
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"it cannot be read: {lines[0] if lines else type(error).__name__}"
+
+
+def _options(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        options = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not TOML: {error}") from None
+    for name in options:
+        if name not in OPTIONS:
+            raise ValueError(f"{path.name} has {name!r}; allowed are {', '.join(OPTIONS)}")
+    return options

@@ -1,0 +1,121 @@
+"""What clicks make of one object, given a network's output before and after refinement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_brs.clicks import Click
+from napari_brs.geometry import Box
+from napari_brs.prediction import Prediction
+from napari_brs.regions import Region, hit
+
+
+@dataclass(frozen=True)
+class ConvertedPrediction(Prediction):
+    """The mask of one object, repaired by clicks; see `Prediction`.
+
+    Attributes
+    ----------
+    target : int
+        Class of the object.
+    stable : bool
+        False if the clicks could not be obeyed without changing much far away from them.
+    far_change : float
+        Share of the pixels far from the clicks whose class refinement changed.
+    tile : Box or None
+        Where `map_change`, the maps z so far, belongs.
+    """
+
+    target: int = 0
+    stable: bool = True
+    far_change: float = 0.0
+    tile: Box | None = field(default=None, repr=False)
+
+
+def as_segmented(
+    region: Region,
+    clicks: Sequence[Click],
+    mask: NDArray[np.bool_],
+    instances: NDArray[np.integer],
+) -> Region:
+    """The object after the clicks that a network's own segmentation agrees with.
+
+    A positive click adds the object of the segmentation that it hits; a negative one takes
+    away the connected part that is background there.
+
+    Parameters
+    ----------
+    region : Region
+        The object before.
+    clicks : sequence of Click
+    mask : (H, W) bool
+        The pixels of the object's class.
+    instances : (H, W) int
+        The objects of all classes; 0 background.
+    """
+    for click in clicks:
+        here = click.pixel
+        if region.holds(*here) == click.positive or mask[here] != click.positive:
+            continue
+        if click.positive:
+            same = instances == instances[here] if instances[here] else mask
+            region = region.plus(hit(same, here))
+        else:
+            region = region.minus(hit(region.full(mask.shape) & ~mask, here))
+    return region.with_clicks_only(clicks)
+
+
+def as_refined(
+    region: Region,
+    clicks: Sequence[Click],
+    tile: Box,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    threshold: float,
+) -> tuple[Region, NDArray[np.float32]]:
+    """The object after the clicks that needed refinement, and the probability to show for it.
+
+    A positive click adds the connected pixels around it that have become foreground, a
+    negative one takes away those that have become background. What has changed elsewhere
+    is not taken over.
+
+    Parameters
+    ----------
+    region : Region
+        The object before.
+    clicks : sequence of Click
+        Those that it contradicts, all within the tile.
+    tile : Box
+    before, after : (tile.height, tile.width) float32
+        Probability of the object's class.
+    threshold : float
+    """
+    shown = before.copy()
+    for click in clicks:
+        here = click.pixel[0] - tile.top, click.pixel[1] - tile.left
+        if click.positive:
+            gained = (after > threshold) & ~region.read(tile)
+            if before[here] <= threshold:
+                gained &= before <= threshold
+            changed = hit(gained, here)
+            region = region.plus(changed.shifted(tile.top, tile.left))
+        else:
+            changed = hit(region.read(tile) & (after <= threshold), here)
+            region = region.minus(changed.shifted(tile.top, tile.left))
+        shown = np.where(changed.full(shown.shape), after, shown)
+    return region, shown
+
+
+def held(
+    probability: NDArray[np.float32], mask: NDArray[np.bool_], threshold: float
+) -> NDArray[np.float32]:
+    """The probability, held to the side of the threshold on which a mask has each pixel."""
+    least = np.nextafter(np.float32(threshold), np.float32(1))
+    most = np.float32(threshold)
+    values = np.where(mask, np.maximum(probability, least), np.minimum(probability, most))
+    values.setflags(write=False)
+    return values
