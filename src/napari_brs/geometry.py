@@ -72,6 +72,7 @@ class Box:
     @staticmethod
     def around(mask: NDArray[np.bool_]) -> Box | None:
         """Bounding box of the True pixels of an (H, W) mask; None if there are none."""
+        mask = np.asarray(mask)
         rows = np.flatnonzero(mask.any(axis=1))
         if rows.size == 0:
             return None
