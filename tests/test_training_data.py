@@ -87,6 +87,38 @@ def test_zoomed_object_fills_the_crop(items: list[Item]) -> None:
         assert 0.35 * 128 <= max(rows, columns) <= 128
 
 
+def test_foreground_and_cores_stay_with_the_image(items: list[Item]) -> None:
+    config = replace(PLAIN, targets="foreground", native_scale=True, scale=(1.0, 1.0))
+    rng = np.random.default_rng(0)
+    for item in items:
+        crop = make_crop(item, 0, (96, 64), config, rng)
+        assert crop is not None
+        foreground, cores = crop.masks
+        # Pixels of up to 120 that less than half of an object covers, and of 40 that half does.
+        red = crop.image[0][crop.valid]
+        assert red[~foreground[crop.valid]].max() <= 62
+        assert red[foreground[crop.valid]].min() >= 18
+        assert 0 < cores.sum() < foreground.sum()
+        assert not (cores & ~foreground).any()
+
+
+def test_scale_of_foreground_crops_stays_in_its_range(tmp_path: Path) -> None:
+    labels = np.zeros((400, 400), np.uint8)
+    labels[150:250, 150:250] = 1
+    _write(tmp_path / "p", "x", 200 * labels, labels)
+    (item,) = read_items([DatasetPack(tmp_path / "p")])
+    config = replace(PLAIN, targets="foreground", native_scale=True, scale=(0.5, 2.0))
+    rng = np.random.default_rng(0)
+    whole = [make_crop(item, 0, (600, 600), config, rng) for _ in range(30)]
+    sides = [float(crop.masks[0].sum()) ** 0.5 for crop in whole if crop is not None]
+    assert 49 <= min(sides) < 65
+    assert 150 < max(sides) <= 201
+
+
+def test_sources_can_be_left_out(pack: DatasetPack) -> None:
+    assert {item.source for item in read_items([pack], skip={"a"})} == {"b"}
+
+
 def test_ignored_and_outside_pixels_are_invalid(tmp_path: Path) -> None:
     image, mask = _scene(0, size=80)
     mask[:, :30] = 255

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_brs.training.losses import cross_entropy_loss, normalized_focal_loss
+from napari_brs.training.losses import cross_entropy_loss, dice_loss, normalized_focal_loss
 
 
 def _image(*values: float) -> Tensor:
@@ -54,7 +54,15 @@ def test_cross_entropy_is_the_weighted_mean() -> None:
     assert loss.item() == pytest.approx((-math.log(0.75) + 3 * math.log(2)) / 4, rel=1e-6)
 
 
-@pytest.mark.parametrize("loss", [normalized_focal_loss, cross_entropy_loss])
+def test_dice_loss_equals_the_value_computed_by_hand() -> None:
+    # Probabilities 0.75 and 0.2; the overlap is 0.75, the squares sum to 0.6025 and 1.
+    logits = _image(math.log(3), -math.log(4))
+    target = _image(1, 0).bool()
+    loss = dice_loss(logits, target, torch.ones_like(target))
+    assert loss.item() == pytest.approx(1 - (2 * 0.75 + 1) / (0.6025 + 1 + 1), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [normalized_focal_loss, cross_entropy_loss, dice_loss])
 def test_invalid_pixels_count_for_nothing(loss: object) -> None:
     assert callable(loss)
     target = _image(1, 0, 1).bool()

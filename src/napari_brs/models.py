@@ -103,6 +103,13 @@ _MODELS = (
         None,
         kind="converted",
     ),
+    ModelInfo(
+        "saliency",
+        "what stands out in a photograph, without clicks; to be trained (docs/training.md)",
+        "napari_brs.networks.unet:DenseUNet",
+        None,
+        kind="converted",
+    ),
 )
 
 

@@ -48,7 +48,8 @@ class DataConfig:
     min_pixels: int = 40
     """Objects with fewer visible pixels in a crop are not trained on."""
     source_weights: Mapping[str, float] = field(default_factory=dict)
-    """How often a source is drawn; those not named get the square root of their images."""
+    """How often a source is drawn; those not named get the square root of their images.
+    Sources with 0 are neither trained nor validated on."""
     rotate: tuple[str, ...] = ()
     """Sources without an up and down: all eight flips and quarter turns."""
     augment: bool = True

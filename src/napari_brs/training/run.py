@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,8 @@ def train(
     )
     fabric.launch()
     fabric.seed_everything(config.run.seed, verbose=False)
-    training, validation = split_items(packs)
+    unused = {source for source, weight in config.data.source_weights.items() if weight == 0}
+    training, validation = split_items(packs, unused)
     network = make_network(config.model)
     task = make_task(network, config)
     Trainer(fabric, config, task, network, training, validation, output).run(resume)
@@ -109,10 +110,12 @@ def _strategy(config: TrainingConfig) -> str:
     return "ddp" if config.loss.fine else "ddp_find_unused_parameters_true"
 
 
-def split_items(packs: Sequence[DatasetPack]) -> tuple[list[Item], list[list[Item]]]:
-    """Items to train on, and those to validate on, by pack."""
-    validation = [read_items([p]) for p in packs if p.name.endswith(_VALIDATION_SUFFIX)]
-    training = read_items([p for p in packs if not p.name.endswith(_VALIDATION_SUFFIX)])
+def split_items(
+    packs: Sequence[DatasetPack], skip: Container[str] = ()
+) -> tuple[list[Item], list[list[Item]]]:
+    """Items to train on, and those to validate on, by pack; sources in ``skip`` are left out."""
+    validation = [read_items([p], skip) for p in packs if p.name.endswith(_VALIDATION_SUFFIX)]
+    training = read_items([p for p in packs if not p.name.endswith(_VALIDATION_SUFFIX)], skip)
     if not validation and len(training) >= _HELD_OUT:
         validation = [training[::_HELD_OUT]]
         training = [item for i, item in enumerate(training) if i % _HELD_OUT]

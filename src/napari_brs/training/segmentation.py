@@ -47,9 +47,9 @@ class WholeImage(nn.Module):
             output, target = logits[:, k : k + 1], crop.masks[:, k : k + 1]
             loss = cross_entropy_loss(output, target, valid) + dice_loss(output, target, valid)
             total = total + weight * loss.mean()
-        mask, target = (logits[:, :1] > 0) & valid, crop.masks[:, :1]
-        either = (mask | target).sum((1, 2, 3)).clamp(min=1)
-        return Step(total, ((mask & target).sum((1, 2, 3)) / either).mean())
+        mask, target = logits[:, :1] > 0, crop.masks[:, :1]
+        either = ((mask | target) & valid).sum((1, 2, 3)).clamp(min=1)
+        return Step(total, ((mask & target & valid).sum((1, 2, 3)) / either).mean())
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
