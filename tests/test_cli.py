@@ -205,6 +205,53 @@ def test_a_replayed_session_keeps_its_ids_and_its_plane(folder: Path, weights: s
     assert set(np.unique(read_labels("l.tif"))) == {0, 7}
 
 
+def test_a_label_of_another_program_is_corrected_and_the_others_stay(
+    folder: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = np.zeros((60, 80), np.uint8)
+    there[10:30, 10:20] = 7  # half of the first square
+    there[30:50, 50:70] = 9
+    tifffile.imwrite("old.tif", there)
+    argv = ["segment", "cells.tif", "--labels", "old.tif", "-o", "l.tif", "--model", weights]
+    assert main([*argv, "--correct", "7", "--fg", "20,25", "--object", "--fg", "5,60"]) == 0
+    labels = read_labels("l.tif")
+    assert ((labels == 9) == (there == 9)).all()
+    assert iou(labels == 7, two_squares() > 1000) > 0.45
+    assert (labels[12:28, 22:28] == 7).all()
+    told = capsys.readouterr().out
+    assert "object 7: 1 FG" in told
+    assert "object 10: 1 FG" in told
+
+
+def test_what_starts_from_a_label_starts_from_its_mask(folder: Path, weights: str) -> None:
+    there = np.zeros((60, 80), np.uint16)
+    there[10:30, 10:26] = 4464
+    tifffile.imwrite("old.tif", there)
+    argv = ["segment", "cells.tif", "--fg", "20,20", "--model", weights, "--session", "s.json"]
+    correct = ["--labels", "old.tif", "--correct", str(there.max())]
+    assert main([argv[0], argv[1], *correct, *argv[2:], "-o", "corrected.tif"]) == 0
+    segmenter = Segmenter(weights, device="cpu")
+    segmenter.set_image(two_squares())
+    expected = segmenter.predict([Click(20, 20)], previous=there > 0).mask
+    corrected = read_labels("corrected.tif")
+    assert ((corrected == there.max()) == expected).all()
+    # The session has the id: replayed on the same labels it corrects the same object.
+    replay = ["segment", "cells.tif", "--labels", "old.tif", "--replay", "s.json"]
+    assert main([*replay, "--model", weights, "-o", "again.tif"]) == 0
+    assert (read_labels("again.tif") == corrected).all()
+
+
+def test_an_object_seen_coarser_than_it_is_says_so(
+    folder: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tifffile.imwrite("large.tif", two_squares().repeat(40, axis=0).repeat(40, axis=1))
+    argv = ["segment", "large.tif", "--fg", "800,800", "-o", "l.tif", "--model", weights]
+    assert main([*argv, "--fg", "810,500"]) == 0
+    assert re.search(r"seen at \d+% of its resolution", capsys.readouterr().out)
+    assert main(["segment", "cells.tif", "--fg", "20,20", *argv[4:]]) == 0
+    assert "seen at" not in capsys.readouterr().out
+
+
 def test_the_output_is_replaced(folder: Path, weights: str) -> None:
     for click in ("20,20", "40,60"):
         argv = ["segment", "cells.tif", "--fg", click, "-o", "l.tif", "--no-refine"]
@@ -328,6 +375,10 @@ GOOD = ["--fg", "20,20"]
 
 # name -> (arguments of segment in place of the good ones, what the line must say)
 BAD: dict[str, tuple[list[str], str]] = {
+    "correct without labels": (
+        ["cells.tif", "--correct", "3", *GOOD],
+        r"--correct 3: there is no such object without --labels",
+    ),
     "no such file": (["no.tif", *GOOD], r"no such file: no\.tif"),
     "not an image": (["notes.txt", *GOOD], r"notes\.txt is not an image .* are allowed"),
     "not a TIFF": (["fake.tif", *GOOD], r"fake\.tif is not an image .* are allowed"),

@@ -15,7 +15,7 @@ from napari_brs.clicks import Click
 from napari_brs.image import Channel, ImageSource
 from napari_brs.io.atomic import atomic, check_writable
 from napari_brs.io.images import KINDS, Plane, read_plane
-from napari_brs.io.labels import check_labels_path, write_labels
+from napari_brs.io.labels import check_labels_path, read_labels, write_labels
 from napari_brs.opening import InteractiveSegmenter, open_segmenter
 from napari_brs.session import Session
 from napari_brs.session_file import load_session, save_session
@@ -33,6 +33,7 @@ of those before it. Positions are row,column in pixels, (0, 0) the centre of the
   napari-brs segment cells.tif --fg 120,84 --bg 131,90 -o labels.tif
   napari-brs segment cells.tif --fg 120,84 --object --fg 40,200 -o labels.tif
   napari-brs segment stack.tif --slice 12 --replay clicks.json -o labels.tif
+  napari-brs segment cells.tif --labels old.tif --correct 7 --bg 131,90 -o labels.tif
 """
 
 
@@ -53,6 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--object", nargs=0, action=_NextObject, dest="objects", help="begin the next object"
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="LABELS.tif",
+        help="objects that are there already, of any program; they are kept, and new ones "
+        "get ids after them",
+    )
+    parser.add_argument(
+        "--correct",
+        type=int,
+        action=_CorrectObject,
+        dest="objects",
+        metavar="ID",
+        help="begin an object that starts from the mask of this one of LABELS, and replaces it",
     )
     parser.add_argument("--replay", metavar="S.json", help="take objects and clicks from a session")
     parser.add_argument(
@@ -107,19 +122,22 @@ def run(args: argparse.Namespace) -> None:
     if args.session is not None and check_writable(args.session) == output:
         raise ValueError(f"labels and session cannot both be written to {output}")
     plane = read_plane(args.image, args.slice)
-    session = _begin_session(args, plane)
+    there = None if args.labels is None else _read_existing(args.labels, plane)
+    session = _begin_session(args, plane, there)
     # Resolved here, so that a saved session tells what the network saw.
     source = ImageSource(plane.pixels, session.contrast_limits, args.channel)
     session.contrast_limits = source.contrast_limits
 
     segmenter = open_segmenter(session.model, args.device)
     segmenter.set_image(plane.pixels, session.contrast_limits, args.channel)
-    wide = session.highest_label > np.iinfo(np.uint16).max
-    labels = np.zeros(segmenter.shape, np.uint32 if wide else np.uint16)
+    highest = max(session.highest_label, 0 if there is None else int(there.max()))
+    dtype = np.uint32 if highest > np.iinfo(np.uint16).max else np.uint16
+    labels = np.zeros(segmenter.shape, dtype) if there is None else there.astype(dtype)
     for item in session.objects:
         clicks = item.plane(plane.position).clicks
         if item.label is not None and clicks:
-            predictions = _replay(segmenter, clicks, args.refine, session.threshold)
+            start = None if there is None else _take_out(labels, item.label)
+            predictions = _replay(segmenter, clicks, args.refine, session.threshold, start)
             pixels = _add_object(labels, predictions[-1], item.label)
             print(_line(item.label, predictions, pixels), flush=True)
     with ExitStack() as files:
@@ -129,17 +147,33 @@ def run(args: argparse.Namespace) -> None:
         write_labels(output, labels)
 
 
-def _begin_session(args: argparse.Namespace, plane: Plane) -> Session:
+def _read_existing(path: str, plane: Plane) -> NDArray[Any]:
+    labels = read_labels(path)
+    if labels.shape != plane.pixels.shape[:2]:
+        raise ValueError(
+            f"{path} has shape {labels.shape}; that of the image, {plane.pixels.shape[:2]}, "
+            "is allowed"
+        )
+    if int(labels.min()) < 0 or int(labels.max()) > np.iinfo(np.uint32).max:
+        raise ValueError(f"{path} has ids outside 0 to {np.iinfo(np.uint32).max}")
+    return labels
+
+
+def _begin_session(args: argparse.Namespace, plane: Plane, there: NDArray[Any] | None) -> Session:
     """The objects asked for, each with an id, and the settings to segment them with."""
+    known = 0 if there is None else int(there.max())
     if args.replay is None:
         session = Session(plane.shape, DEFAULT_MODEL, DEFAULT_THRESHOLD)
-        for clicks in args.objects or [[]]:
+        for clicks in args.objects or [_Clicks()]:
             if not clicks:
                 raise ValueError(
                     "an object has no click; --fg R,C, --bg R,C or --replay S.json is needed"
                 )
+            if clicks.label is not None and (there is None or not (there == clicks.label).any()):
+                where = f"in {args.labels}" if args.labels else "without --labels"
+                raise ValueError(f"--correct {clicks.label}: there is no such object {where}")
             session.set_clicks(plane.position, clicks)
-            session.commit(session.highest_label + 1)
+            session.commit(clicks.label or max(session.highest_label, known) + 1)
     else:
         if args.objects:
             raise ValueError("clicks and --replay are both given; one of them is allowed")
@@ -152,7 +186,7 @@ def _begin_session(args: argparse.Namespace, plane: Plane) -> Session:
         for item in session.objects:
             if item.label is None and not item.empty:
                 session.open(item.key)
-                session.commit(session.highest_label + 1)
+                session.commit(max(session.highest_label, known) + 1)
         if all(item.plane(plane.position).empty for item in session.objects):
             raise ValueError(f"{args.replay} has no click on this plane of {args.image}")
     session.model = args.model or session.model
@@ -161,13 +195,24 @@ def _begin_session(args: argparse.Namespace, plane: Plane) -> Session:
     return session
 
 
+def _take_out(labels: NDArray[Any], label: int) -> NDArray[np.bool_] | None:
+    """Remove an object from labels; its mask, None if it has no pixels."""
+    mask: NDArray[np.bool_] = labels == label
+    labels[mask] = 0
+    return mask if mask.any() else None
+
+
 def _replay(
-    segmenter: InteractiveSegmenter, clicks: Sequence[Click], refine: bool, threshold: float
+    segmenter: InteractiveSegmenter,
+    clicks: Sequence[Click],
+    refine: bool,
+    threshold: float,
+    start: NDArray[np.bool_] | None,
 ) -> list[Prediction]:
     """Make the clicks of one object as the dock does: each starts from what was there."""
     predictions: list[Prediction] = []
     for count in range(1, len(clicks) + 1):
-        previous = predictions[-1] if predictions else None
+        previous = predictions[-1] if predictions else start
         predictions.append(segmenter.predict(clicks[:count], previous, refine, threshold))
     return predictions
 
@@ -186,10 +231,18 @@ def _line(label: int, predictions: Sequence[Prediction], pixels: int) -> str:
     missed = last.clicks_obeyed.count(False)
     obeyed = f"{missed} of {len(last.clicks)} clicks not obeyed" if missed else "every click obeyed"
     seconds = sum(prediction.seconds for prediction in predictions)
+    scale = last.view.scale
+    coarser = f"seen at {scale:.0%} of its resolution, " if scale < 0.995 else ""
     return (
         f"object {label}: {positive} FG, {len(last.clicks) - positive} BG, {pixels} px, "
-        f"{obeyed}, {seconds:.2f} s"
+        f"{coarser}{obeyed}, {seconds:.2f} s"
     )
+
+
+class _Clicks(list[Click]):
+    """The clicks of one object, and its id if it has one already."""
+
+    label: int | None = None
 
 
 class _AddClick(argparse.Action):
@@ -202,7 +255,7 @@ class _AddClick(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        objects = namespace.objects or [[]]
+        objects = namespace.objects or [_Clicks()]
         row, column = values
         objects[-1].append(Click(row, column, positive=bool(self.const)))
         namespace.objects = objects
@@ -219,7 +272,22 @@ class _NextObject(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if namespace.objects:
-            namespace.objects.append([])
+            namespace.objects.append(_Clicks())
+
+
+class _CorrectObject(argparse.Action):
+    """Begins an object that has an id."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        begun = _Clicks()
+        begun.label = values
+        namespace.objects = [*filter(None, namespace.objects or []), begun]
 
 
 def _click(text: str) -> tuple[float, float]:

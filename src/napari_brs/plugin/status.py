@@ -20,7 +20,8 @@ def problems(controller: Controller) -> dict[str, str]:
     except ValueError as error:
         found["image"] = str(error)
     chosen = controller.settings.model
-    if not any(model.available for model in list_models() if model.name == chosen):
+    there = any(model.available for model in list_models() if model.name == chosen)
+    if not there and chosen not in controller.converted.files:
         found["model"] = MESSAGES["unavailable"].format(name=chosen)
     reason = controller.computing.bad_devices.get(controller.settings.device)
     if reason is not None:
@@ -51,6 +52,9 @@ def line(controller: Controller) -> str:
         parts.append(MESSAGES["by hand"])
     elif prediction is not None:
         parts.append(text.describe_seconds(prediction.seconds))
+        parts.append(text.describe_scale(prediction.view.scale))
         parts.append(text.describe_obeyed(prediction.clicks_obeyed))
+        # Networks that were not trained with clicks may be thrown off by them.
+        parts.append("" if getattr(prediction, "stable", True) else MESSAGES["unstable"])
         parts.append(controller.computing.note)
     return " · ".join(part for part in parts if part)

@@ -23,6 +23,16 @@ CONTROLS = {
         "Any labels layer of the image's shape can be continued.",
     ),
     "model": Control("Model", "The network. Switching keeps all clicks; each model has its masks."),
+    "open_model": Control(
+        "Open model…",
+        "A segmentation network of your own: TorchScript (.pt), exported program (.pt2) or "
+        "BioImage.IO package (.zip, rdf.yaml). Clicks correct what it finds.",
+    ),
+    "segment_image": Control(
+        "Segment image",
+        "Let the model find all objects of this plane again. Only models that segment without "
+        "clicks can; labels that are there stay.",
+    ),
     "device": Control(
         "Device", "Where the network runs; auto takes a GPU if there is one, else the CPU."
     ),
@@ -85,6 +95,13 @@ MESSAGES = {
     "committed": "object {label} committed; click on the next one",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
+    "found": "{count} objects found; click on one to correct it",
+    "labels there": "there are labels already; press Segment image to add what the model finds",
+    "unstable": "obeying would change the image far from the click",
+    "open a model": "Open a model",
+    "model files": "Models",
+    "runs code": "{name} is a program: opening it runs its code, with all your rights. "
+    "Open it only if you trust those it comes from.",
     "memory": "there is not enough memory for labels of this image's size",
 }
 
@@ -108,6 +125,17 @@ def describe_clicks(foreground: int, background: int) -> str:
 def describe_seconds(seconds: float) -> str:
     """Such as ``84 ms`` or ``1.3 s``."""
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+def describe_scale(scale: float) -> str:
+    """Such as ``seen at 12 % of its resolution``; nothing if the network saw every pixel.
+
+    Parameters
+    ----------
+    scale : float
+        Pixels of the network's grid per pixel of the image.
+    """
+    return f"seen at {100 * scale:.0f} % of its resolution" if scale < 0.995 else ""
 
 
 def describe_obeyed(obeyed: tuple[bool, ...]) -> str:
