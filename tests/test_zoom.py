@@ -31,6 +31,19 @@ def test_a_huge_image_is_first_seen_at_full_resolution_around_the_click():
     assert view.box.top < 9_000 < view.box.bottom
 
 
+def test_clicks_side_by_side_in_a_huge_image_share_a_tile_that_shows_what_is_around_them():
+    rng = np.random.default_rng(0)
+    views = set()
+    for row, column in rng.integers(0, 1000, (400, 2)) + 5_000:
+        view = first_view((20_000, 20_000), Box(row, column, row + 1, column + 1))
+        views.add(view)
+        box = view.box
+        assert (box.height, box.width) == (LONGEST, LONGEST)
+        assert min(row - box.top, column - box.left) >= LONGEST // 5
+        assert min(box.bottom - row, box.right - column) > LONGEST // 5
+    assert len(views) <= 36
+
+
 @pytest.mark.parametrize("side", [15, 100, 3_000])
 def test_nucleus_and_organoid_fill_the_grid_alike(side):
     view = object_view((8_000, 8_000), Box(4_000, 4_000, 4_000 + side, 4_000 + side))

@@ -1,10 +1,11 @@
 """Which part of the image to look at, and how closely.
 
 The first click looks at the whole image, or at a window around the click if
-the image is large. Once there is a mask, the view closes in on the object (its
-box and a fifth on each side) at a scale that suits it, so that a nucleus of 15
-pixels and an organoid of 3,000 fill the grid alike. A view is kept as long as
-it still fits, because a new one costs a pass of the encoder.
+the image is large: one of overlapping tiles, so that objects side by side share
+features. Once there is a mask, the view closes in on the object (its box and a
+fifth on each side) at a scale that suits it, so that a nucleus of 15 pixels and
+an organoid of 3,000 fill the grid alike. A view is kept as long as it still
+fits, because a new one costs a pass of the encoder.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ def first_view(shape: tuple[int, int], clicks: Box) -> View:
     """
     if max(shape) <= WHOLE:
         return _view(Box(0, 0, *shape))
+    tile = _tile(shape, clicks)
+    needed = clicks.grown(LONGEST // 5, shape)
+    if needed.intersection(tile) == needed:
+        return _view(tile)
     margin = max((LONGEST - max(clicks.height, clicks.width)) // 2, LONGEST // 4)
     return _view(clicks.grown(margin, shape))
 
@@ -56,6 +61,17 @@ def next_view(view: View, shape: tuple[int, int], target: Box) -> View:
     better = object_view(shape, target)
     fits = needed.intersection(view.box) == needed
     return view if fits and better.scale <= LOOSE * view.scale else better
+
+
+def _tile(shape: tuple[int, int], clicks: Box) -> Box:
+    """The window around clicks on a lattice: those near one another share its features."""
+    step = LONGEST // 2
+    centre = (clicks.top + clicks.bottom) // 2, (clicks.left + clicks.right) // 2
+    top, left = (
+        min(max(0, round(at / step) * step - step), max(0, size - LONGEST))
+        for at, size in zip(centre, shape, strict=True)
+    )
+    return Box(top, left, min(top + LONGEST, shape[0]), min(left + LONGEST, shape[1]))
 
 
 def _view(box: Box) -> View:
