@@ -378,3 +378,23 @@ def test_bad_input_gives_one_line_and_writes_nothing(
     assert said in message
     assert message.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_nth_image_is_a_run_of_its_own(pack: DatasetPack, tmp_path: Path) -> None:
+    go = partial(evaluate, pack, lambda: Knowing(pack), partial=tmp_path / "out.partial.jsonl")
+    result = go(every=2, limit=2)
+    assert [item["image"] for item in result["objects"]] == ["0", "2"]
+    assert (result["every"], result["images"]) == (2, 2)
+    with pytest.raises(ValueError, match="with every 2 instead of 1"):
+        go(limit=2)
+    with pytest.raises(ValueError, match="every is 0; at least 1 is allowed"):
+        go(every=0)
+
+
+def test_a_classical_method_is_evaluated_by_its_name(pack: DatasetPack, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    words = f"evaluate {pack.path} --model grow-cut --max-clicks 3 --limit 1 --json {out}"
+    assert main(words.split()) == 0
+    result = json.loads(out.read_text())
+    assert (result["model"], result["weights_sha256"]) == ("grow-cut", None)
+    assert result["obeyed"] == 1

@@ -143,7 +143,12 @@ def _models(parser: argparse.ArgumentParser) -> None:
         from napari_brs.models import list_models
 
         for info in list_models():
-            size = f"{info.path.stat().st_size / 1e6:.1f} MB" if info.available else "no weights"
+            if info.kind == "classical":
+                size = "-"
+            elif info.available:
+                size = f"{info.path.stat().st_size / 1e6:.1f} MB"
+            else:
+                size = "no weights"
             print(f"{info.name:<14}{size:>10}  {info.description}")
 
     parser.set_defaults(run=run)

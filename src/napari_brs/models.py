@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_brs.io.atomic import atomic
 
@@ -26,9 +26,10 @@ _INSTALLED = Path(__file__).parent / "weights"
 WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
 
 
-Kind = Literal["network", "converted"]
+Kind = Literal["network", "converted", "classical"]
 """``"network"``: an `InteractiveNetwork` with a weights file. ``"converted"``: one that
-segments without clicks, and is made clickable without training (Section 3.3)."""
+segments without clicks, and is made clickable without training (Section 3.3).
+``"classical"``: a method without weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class ModelInfo:
     description : str
         One line for people.
     builder : str
-        ``"module:class"``; called without arguments it gives the network.
+        ``"module:class"``; called without arguments it gives the network. Of
+        a classical method ``"module:function"``.
     sha256 : str or None
         Of the shipped weights file; None if none is shipped.
     kind : str
@@ -67,14 +69,18 @@ class ModelInfo:
 
     @property
     def available(self) -> bool:
-        """Whether weights are there."""
-        return self.path.is_file()
+        """Whether weights are there, or none are needed."""
+        return self.kind == "classical" or self.path.is_file()
 
     def build(self) -> InteractiveNetwork:
         """The network with untrained parameters."""
-        module, name = self.builder.split(":")
-        network: InteractiveNetwork = getattr(import_module(module), name)()
+        network: InteractiveNetwork = self.locate()()
         return network
+
+    def locate(self) -> Any:
+        """The class or function that ``builder`` names."""
+        module, name = self.builder.split(":")
+        return getattr(import_module(module), name)
 
 
 _MODELS = (
@@ -109,6 +115,41 @@ _MODELS = (
         "napari_brs.networks.unet:DenseUNet",
         None,
         kind="converted",
+    ),
+    *(
+        ModelInfo(name, description, f"napari_brs.baselines.{builder}", None, kind="classical")
+        for name, description, builder in (
+            (
+                "graph-cut",
+                "cheapest cut by colour and contrast (Boykov & Jolly, ICCV 2001)",
+                "graph_cut:graph_cut",
+            ),
+            (
+                "geodesic-star",
+                "graph cut, star-shaped along geodesics (Gulshan et al., CVPR 2010)",
+                "star_convexity:geodesic_star",
+            ),
+            (
+                "euclidean-star",
+                "graph cut, star-shaped along straight lines (Gulshan et al., CVPR 2010)",
+                "star_convexity:euclidean_star",
+            ),
+            (
+                "random-walk",
+                "random walks that shun edges (Grady, PAMI 2006)",
+                "random_walk:random_walk",
+            ),
+            (
+                "geodesic",
+                "geodesic distances in the likelihood of colours (Bai & Sapiro, ICCV 2007)",
+                "geodesic:geodesic",
+            ),
+            (
+                "grow-cut",
+                "cells that conquer their neighbours (Vezhnevets & Konouchine, GraphiCon 2005)",
+                "grow_cut:grow_cut",
+            ),
+        )
     ),
 )
 
@@ -156,6 +197,8 @@ def load_model(name_or_path: str | os.PathLike[str]) -> InteractiveNetwork:
             raise FileNotFoundError(f"no such weights file: {path}")
     else:
         info = model_info(str(name_or_path))
+        if info.kind == "classical":
+            raise ValueError(f"{info.name} is no network and has no weights to load")
         path, expected = info.path, info.sha256
         if not info.available:
             raise FileNotFoundError(

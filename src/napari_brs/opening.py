@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_brs.clicks import Click
     from napari_brs.image import Channel
-    from napari_brs.prediction import Prediction, Progress
+    from napari_brs.prediction import Prediction, Previous, Progress
 
 
 class InteractiveSegmenter(Protocol):
@@ -41,7 +38,7 @@ class InteractiveSegmenter(Protocol):
     def predict(
         self,
         clicks: Iterable[Click],
-        previous: Prediction | NDArray[np.bool_] | None = None,
+        previous: Previous = None,
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Callable[[Progress], bool | None] | None = None,
@@ -74,7 +71,7 @@ def open_segmenter(
     """
     from napari_brs.models import list_models
     from napari_brs.own_models import is_own_model, load_own_model
-    from napari_brs.segmenter import Segmenter
+    from napari_brs.segmenter import Segmenter, choose_device
 
     if is_own_model(model):
         from napari_brs.converted import ConvertedSegmenter
@@ -82,6 +79,11 @@ def open_segmenter(
         return ConvertedSegmenter(load_own_model(model, trust), device)
     name = _architecture(model)
     kind = next((info.kind for info in list_models() if info.name == name), "network")
+    if kind == "classical":
+        from napari_brs.baselines.segmenter import ClassicalSegmenter
+
+        choose_device(device)  # refused here as everywhere, though they all run on the CPU
+        return ClassicalSegmenter(str(model))
     if kind == "converted":
         from napari_brs.converted import open_converted
 

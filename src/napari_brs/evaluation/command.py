@@ -41,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-area", type=int, default=100, metavar="PIXELS", help="of an object (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images, by name")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="only every Nth image, by name"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N of these")
     parser.add_argument(
         "--sign-rule",
         choices=("distance", "count"),
@@ -131,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
                 "weights_sha256": _weights_sha256(args.model),
                 "device": str(segmenter.device),
             },
+            every=args.every,
             limit=args.limit,
             partial=unfinished,
             workers=args.workers,
@@ -188,11 +192,13 @@ def _worker_segmenter(model: str, device: str, workers: int) -> InteractiveSegme
     return open_segmenter(model, device)
 
 
-def _weights_sha256(model: str) -> str:
-    """SHA-256 of the weights file, so that results say which weights gave them."""
+def _weights_sha256(model: str) -> str | None:
+    """SHA-256 of the weights file, so that results say which weights gave them; None without."""
     from napari_brs.models import model_info
 
     path = Path(model) if Path(model).suffix == ".safetensors" else model_info(model).path
+    if not path.is_file():
+        return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -34,6 +34,7 @@ def evaluate(
     settings: RobotSettings | None = None,
     *,
     about: Mapping[str, Any] | None = None,
+    every: int = 1,
     limit: int | None = None,
     partial: Path | None = None,
     workers: int = 1,
@@ -50,8 +51,11 @@ def evaluate(
     settings : RobotSettings, optional
     about : mapping, optional
         What else identifies the run, such as model and device; JSON values.
+    every : int
+        Only every so manieth image, in the order of their names: names begin with
+        the source, so this keeps a sample mixed.
     limit : int, optional
-        Only the first images, in the order of their names.
+        Only the first images of these.
     partial : path, optional
         Each image's results are kept here (JSON lines) until the run is
         complete. If it is there already, its images are not run again.
@@ -75,11 +79,12 @@ def evaluate(
         If a worker is ended from outside.
     """
     settings = settings or RobotSettings()
-    for name, value in (("limit", limit), ("workers", workers)):
+    for name, value in (("every", every), ("limit", limit), ("workers", workers)):
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}; at least 1 is allowed")
-    names = pack.names[:limit]
-    header = {**(about or {}), "pack": pack.name, "images": len(names), **asdict(settings)}
+    names = pack.names[::every][:limit]
+    header = {**(about or {}), "pack": pack.name, "every": every, "images": len(names)}
+    header |= asdict(settings)
     found = _resume(partial, header) if partial else {}
     todo = [name for name in names if name not in found]
     before, began = len(found), time.monotonic()
