@@ -207,7 +207,10 @@ class Dock(Container):
         for name in ("image", "model", "device"):
             widget, reason = getattr(self, name), problems.get(name, "")
             widget.tooltip = reason or CONTROLS[name].tooltip
-            widget.native.setStyleSheet(PROBLEM_STYLE if reason else "")
+            style = PROBLEM_STYLE if reason else ""
+            # To set one takes Qt milliseconds, even if it is the one there is.
+            if widget.native.styleSheet() != style:
+                widget.native.setStyleSheet(style)
         there = session is not None
         self.segment.enabled = not problems and controller.has_clicks
         self.segment.tooltip = next(iter(problems.values()), _tooltip("segment"))

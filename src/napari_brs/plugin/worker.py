@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
+from napari.utils.progress import progress
+from qtpy.QtCore import QTimer
 
 from napari_brs.opening import InteractiveSegmenter, open_segmenter
 from napari_brs.plugin.planes import Patch
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from napari_brs.prediction import MaskWindow, Prediction, Progress
     from napari_brs.session import PlaneState, Position
 
+BAR_MS = 300
+"""What takes longer is shown by a bar: to draw one takes longer than to segment."""
 REPORT_SECONDS = 0.05
 """Refinement tells of itself no more often than this; the window has other things to do."""
 
@@ -216,7 +220,12 @@ class Runner:
         self._on_idle = on_idle
         self.running: Job | None = None
         self._next: Job | None = None
+        self._bar: progress | None = None
         self._advancing = False
+        self._long = QTimer()
+        self._long.setSingleShot(True)
+        self._long.setInterval(BAR_MS)
+        self._long.timeout.connect(self._show_bar)
 
     @property
     def busy(self) -> bool:
@@ -245,7 +254,7 @@ class Runner:
 
     def _start(self, job: Job) -> None:
         self.running = job
-        features_only = job.plane is None
+        self._long.start()
         workers: list[Any] = []  # the two functions are called only while it runs
         worker = create_worker(
             self._engine.work,
@@ -255,21 +264,25 @@ class Runner:
             # Closing the window makes napari ask the worker to quit.
             lambda: job.stop.is_set() or workers[0].abort_requested,
             _start_thread=False,
-            _progress={"desc": f"BRS: {'features' if features_only else 'segmenting'}"},
         )
         workers.append(worker)
-        worker.yielded.connect(lambda news: self._tell(job, news, worker.pbar))
+        worker.yielded.connect(lambda news: self._tell(job, news))
         # napari's workers do not pass warnings on under PyQt6.
         worker.warned.connect(_show_warning)
         worker.finished.connect(self._finish)
         worker.start()
 
-    def _tell(self, job: Job, news: News, bar: Any) -> None:
+    def _show_bar(self) -> None:
+        if self.running is not None and self._bar is None:
+            doing = "features" if self.running.plane is None else "segmenting"
+            self._bar = progress(total=0, desc=f"BRS: {doing}")
+
+    def _tell(self, job: Job, news: News) -> None:
         self._on_news(job, news)
         # napari handles further events while it draws the bar, and they may bring
         # news as well: so the bar comes last, and is not drawn while it is drawn.
-        limit = getattr(news, "limit", 0)
-        if limit and not self._advancing:
+        limit, bar = getattr(news, "limit", 0), self._bar
+        if limit and bar is not None and not self._advancing:
             self._advancing = True
             try:
                 bar.total = limit
@@ -278,6 +291,10 @@ class Runner:
                 self._advancing = False
 
     def _finish(self) -> None:
+        self._long.stop()
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
         self.running, job, self._next = None, self._next, None
         if job is not None:
             self._start(job)
