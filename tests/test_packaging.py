@@ -88,8 +88,11 @@ def test_the_wheel_holds_every_file_of_the_package_the_manifest_and_the_weights(
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    extra = {path.name for path in (ROOT / "weights").iterdir()}
-    wanted = files_of_the_package() | {f"napari_brs/weights/{name}" for name in extra}
+    wanted = files_of_the_package() | {
+        f"napari_brs/{folder}/{path.name}"
+        for folder, pattern in (("weights", "*"), ("benchmarks", "*.py"))
+        for path in (ROOT / folder).glob(pattern)
+    }
     assert f"napari_brs/weights/{WEIGHTS}" in wanted
     assert names == wanted | {"napari_brs_manifest/napari.yaml"}
 

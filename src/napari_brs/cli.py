@@ -109,6 +109,13 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=command.run)
 
 
+def _benchmark(parser: argparse.ArgumentParser) -> None:
+    from napari_brs.benchmarking import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+
+
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG.toml", help="a file, or a shipped one: live")
     parser.add_argument(
@@ -176,6 +183,7 @@ COMMANDS = {
     "demo": Command("Open napari on sample cells and replay clicks", _demo),
     "segment": Command("Segment objects of an image by clicks", _segment),
     "evaluate": Command("Let a robot click on a dataset pack and measure", _evaluate),
+    "benchmark": Command("Measure how long a click takes on this machine", _benchmark),
     "train": Command("Train a network on dataset packs", _train),
     "models": Command("List the models and whether their weights are here", _models),
     "import-caffe": Command("Convert the released Caffe weights of BRS-DenseNet", _import_caffe),

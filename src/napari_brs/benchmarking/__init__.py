@@ -1,0 +1,1 @@
+"""How long a click takes on this machine."""
