@@ -162,7 +162,7 @@ def write_pack(folder: Path) -> Path:
 
 def test_the_command_writes_the_table_and_every_image(tmp_path, monkeypatch, capsys):
     _, first = scene()
-    monkeypatch.setattr(whole_command, "_segmenter", lambda weights: Binary(first))
+    monkeypatch.setitem(whole_command._OPEN, "cells", lambda weights: Binary(first))
     file = tmp_path / "out.json"
     pack = write_pack(tmp_path / "pack")
     assert whole_command.main(["cells", str(pack), "--weights", "w", "--json", str(file)]) == 0
@@ -178,7 +178,10 @@ def test_the_command_writes_the_table_and_every_image(tmp_path, monkeypatch, cap
     [
         (["cells", "{pack}", "--sources", "b", "--weights", "w"], "no images of the sources"),
         (["cells", "{pack}", "--weights", "nothing"], "unknown model 'nothing'"),
-        (["cells", "{pack}", "--weights", "brs-live"], "no network that segments without clicks"),
+        (
+            ["cells", "{pack}", "--weights", "brs-live"],
+            "brs-live is no network that segments without clicks",
+        ),
         (["cells", "nowhere", "--weights", "w"], "nowhere does not exist"),
     ],
 )
