@@ -15,10 +15,10 @@ STEP = 0.01
 def geodesic(
     image: NDArray[np.floating], foreground: NDArray[np.bool_], background: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Matte of the paths along which the likelihood of the foreground changes least.
+    """Which seeds are nearer along paths on which the likelihood of the foreground changes least.
 
-    With the distances D to the seeds and the likelihoods P of the colour, the
-    foreground's share is w_F / (w_F + w_B), w = P / D.
+    The likelihood's part in the matte, which Bai and Sapiro confine to a band along
+    the boundary, is left out: masks are asked for.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ def geodesic(
     Returns
     -------
     (H, W) float32 in [0, 1]
+        Distance to the background as a share of both distances.
     """
     likelihood = foreground_likelihood(image, foreground, background)
     pairs = edges(foreground.shape)
     costs = pairs.difference(likelihood) + STEP * pairs.length
     near = shortest_paths(foreground, costs).distance
     far = shortest_paths(background, costs).distance
-    figure, ground = likelihood * far, (1 - likelihood) * near
-    return (figure / (figure + ground)).astype(np.float32)
+    return (far / (near + far)).astype(np.float32)

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="brs-live", help="name or .safetensors (%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (%(default)s)")
     parser.add_argument("--no-refine", action="store_true", help="do not refine clicks (BRS)")
+    parser.add_argument(
+        "--coarse", action="store_true", help="without the network's fine decoder (Table 2)"
+    )
     parser.add_argument("--max-clicks", type=int, default=20, metavar="N", help="(%(default)s)")
     parser.add_argument(
         "--objects-per-image", type=int, default=1, metavar="N", help="drawn by seed (%(default)s)"
@@ -118,19 +122,25 @@ def run(args: argparse.Namespace) -> int:
         min_area=args.min_area,
         seed=args.seed,
     )
-    segmenter = open_segmenter(args.model, args.device)
+    make: Callable[[], InteractiveSegmenter]
+    if args.coarse:
+        from napari_brs.evaluation.ablation import open_coarse
+
+        make = partial(open_coarse, args.model, args.device)
+    else:
+        make = partial(open_segmenter, args.model, args.device)
+    segmenter = make()
     if args.plots is not None:
         args.plots.mkdir(parents=True, exist_ok=True)
     unfinished = args.json and args.json.with_suffix(".partial.jsonl")
     try:
         result = evaluate(
             pack,
-            (lambda: segmenter)
-            if args.workers == 1
-            else partial(_worker_segmenter, args.model, args.device, args.workers),
+            (lambda: segmenter) if args.workers == 1 else partial(_in_worker, make, args.workers),
             settings,
             about={
                 "model": args.model,
+                "coarse": args.coarse,
                 "weights_sha256": _weights_sha256(args.model),
                 "device": str(segmenter.device),
             },
@@ -183,13 +193,12 @@ def _load(path: Path) -> dict[str, Any]:
     return result
 
 
-def _worker_segmenter(model: str, device: str, workers: int) -> InteractiveSegmenter:
+def _in_worker(make: Callable[[], InteractiveSegmenter], workers: int) -> InteractiveSegmenter:
+    """A segmenter that shares the machine's cores with those of the other workers."""
     import torch
 
-    from napari_brs.opening import open_segmenter
-
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    return open_segmenter(model, device)
+    return make()
 
 
 def _weights_sha256(model: str) -> str | None:

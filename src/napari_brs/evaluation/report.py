@@ -68,8 +68,18 @@ def comparison(first: str, second: str, count: int, differences: Sequence[Differ
 
 
 def _title(result: Mapping[str, Any]) -> str:
-    refined = "" if result["refine"] else " without refinement"
-    return f"{Path(result.get('model', 'model')).name}{refined} on {result['pack']}"
+    return f"{describe_model(result)} on {result['pack']}"
+
+
+def describe_model(result: Mapping[str, Any]) -> str:
+    """The model's name, and what of it was left out."""
+    without = []
+    if result.get("coarse"):
+        without.append("fine decoder")
+    if not result["refine"]:
+        without.append("refinement")
+    name = Path(result.get("model", "model")).name
+    return f"{name} without {' and '.join(without)}" if without else name
 
 
 def _scope(result: Mapping[str, Any]) -> str:
