@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import test_cli
 import torch
-from napari_brs.benchmarks import textbook
+from napari_brs.benchmarks import full_maps, textbook
 from test_segmenter import Brightness
 
 from napari_brs import Segmenter, models
 from napari_brs.benchmarking import large, measures, workload
 from napari_brs.cli import main
+from napari_brs.evaluation.protocol import RobotSettings, click_object
 from napari_brs.refinement import corrective_energy, inertial_energy, refine
 
 
@@ -140,3 +141,19 @@ def test_bad_input_is_told_before_anything_is_measured(
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert message in err
+
+
+def test_the_robot_clicks_on_a_network_with_full_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_maps, "load_model", lambda _: Brightness().eval())
+    image = np.full((50, 60), 20, np.uint8)
+    image[10:30, 10:40] = 230
+    image[10:30, 40:46] = 90  # too dim for the network alone
+    truth = np.zeros(image.shape, bool)
+    truth[10:30, 10:46] = True
+    segmenter = full_maps.FullMapsSegmenter("brightness", "cpu")
+    segmenter.set_image(image)
+    settings = RobotSettings(max_clicks=4)
+    run = click_object(segmenter, truth, np.zeros_like(truth), "image", 1, settings)
+    assert run.obeyed == [1.0] * len(run.clicks)
+    assert max(run.evaluations) > 1
+    assert max(run.iou) > 0.75

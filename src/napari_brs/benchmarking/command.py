@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
         for figure in _measure(args.model, device, args.refined):
             found[device].append(figure)
             print(_line(figure), flush=True)
+    if len(devices) == 1:
+        print("CUDA\n  not measured: there is no such GPU here")
     result = {
         "model": args.model,
         **about,
