@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from loguru import logger
 from torch import nn
 
 from napari_brs.conversion import Activation, ConvertedNetwork, make_interactive
+from napari_brs.own_models import load_torchscript
 
 # It reports on every file; what matters is raised as well.
 logger.disable("bioimageio")
@@ -44,9 +49,30 @@ def load_package(path: Path) -> ConvertedNetwork:
         If it is no valid package, has no PyTorch or TorchScript weights, or has several
         inputs, axes or processing that cannot be used here.
     """
-    model = load_description(path, format_version="latest", perform_io_checks=False)
+    with _unpacked(path) as description:
+        return _load(description, path)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The description of a package that is a folder, or, for a while, of a zipped one."""
+    if path.suffix.lower() != ".zip":
+        yield path
+        return
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is no zip archive")
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+        found = [p for name in ("rdf.yaml", "bioimageio.yaml") for p in Path(folder).rglob(name)]
+        if not found:
+            raise ValueError(f"{path} holds no rdf.yaml, so it is no BioImage.IO package")
+        yield found[0]
+
+
+def _load(description: Path, path: Path) -> ConvertedNetwork:
+    model = load_description(description, format_version="latest", perform_io_checks=False)
     if isinstance(model, InvalidDescr):
-        raise ValueError(f"{path} is no valid BioImage.IO package: {_first(model)}")
+        raise ValueError(f"{path} cannot be read as a BioImage.IO package: {_first(model)}")
     if not isinstance(model, ModelDescr):
         raise ValueError(f"{path} describes a {model.type}; a model is needed")
     if len(model.inputs) != 1:
@@ -195,8 +221,7 @@ def _postprocessing(
 def _weights(model: ModelDescr, path: Path) -> nn.Module:
     weights = model.weights
     if weights.torchscript is not None:
-        reader = weights.torchscript.get_reader()
-        network: nn.Module = torch.jit.load(reader, map_location="cpu")  # type: ignore[no-untyped-call]
+        network: nn.Module = load_torchscript(weights.torchscript.get_reader())
         return network
     if weights.pytorch_state_dict is not None:
         return load_torch_model(weights.pytorch_state_dict, devices=["cpu"])
@@ -206,4 +231,10 @@ def _weights(model: ModelDescr, path: Path) -> nn.Module:
 
 def _first(invalid: InvalidDescr) -> str:
     errors = [error.msg for detail in invalid.validation_summary.details for error in detail.errors]
+    if any("index_key" in error for error in errors):
+        # It calls pydantic in a way that pydantic refuses since 2.14.
+        return (
+            f"bioimageio.spec {version('bioimageio.spec')} does not work with pydantic "
+            f"{version('pydantic')}; pip install 'pydantic<2.14'"
+        )
     return errors[0] if errors else "it cannot be read"

@@ -162,7 +162,8 @@ def _distance(points: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _window(distance: Tensor, reach: float) -> Tensor:
     """1 at distance 0, falling to 0 at the reach, as a squared cosine."""
-    return (distance.clamp(max=reach) * (math.pi / 2 / reach)).cos().square()
+    falling = (distance * (math.pi / 2 / reach)).cos().square()
+    return falling * (distance < reach)
 
 
 def _decided(network: ConvertedNetwork, output: Tensor, size: tuple[int, int]) -> Tensor:

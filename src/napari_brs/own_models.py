@@ -13,8 +13,10 @@ say about itself may stand in a TOML file of the same name beside it, with the o
 
 from __future__ import annotations
 
+import argparse
 import os
 import tomllib
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,22 @@ SUFFIXES = (".pt", ".pt2", *PACKAGES)
 """Of the files that can be opened."""
 OPTIONS = ("activation", "classes", "normalise", "channels", "multiple", "output")
 """What a TOML file may say."""
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Declare ``--model`` and ``--trust``."""
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        default=default,
+        help="a name (napari-brs models lists them), a .safetensors file, or a network of your "
+        "own: .pt (TorchScript), .pt2 (exported program), .zip or .yaml (BioImage.IO)",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let a network of your own run its code when it is opened",
+    )
 
 
 def is_own_model(model: str | os.PathLike[str]) -> bool:
@@ -82,9 +100,19 @@ def _load(path: Path) -> Any:
     try:
         if path.suffix.lower() == ".pt2":
             return torch.export.load(path)
-        return torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+        return load_torchscript(path)
     except Exception as error:  # torch raises whatever its unpacking raises
         raise ValueError(_what_it_is(path, error)) from None
+
+
+def load_torchscript(file: Any) -> Any:
+    """A TorchScript module from a path or an open file, on the CPU."""
+    import torch
+
+    with warnings.catch_warnings():
+        # It is on its way out of torch; people's files are there nevertheless.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(file, map_location="cpu")  # type: ignore[no-untyped-call]
 
 
 def _what_it_is(path: Path, error: Exception) -> str:

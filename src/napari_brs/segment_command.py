@@ -17,6 +17,7 @@ from napari_brs.io.atomic import atomic, check_writable
 from napari_brs.io.images import KINDS, Plane, read_plane
 from napari_brs.io.labels import check_labels_path, read_labels, write_labels
 from napari_brs.opening import InteractiveSegmenter, open_segmenter
+from napari_brs.own_models import add_model_arguments
 from napari_brs.session import Session
 from napari_brs.session_file import load_session, save_session
 
@@ -75,8 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--session", metavar="S.json", help="write the clicks as a session")
     parser.add_argument(
-        "--model", metavar="M", help=f"a name or a .safetensors file (default: {DEFAULT_MODEL})"
+        "--whole",
+        action="store_true",
+        help="instead of clicked objects, all that the model finds by itself; "
+        "correct them with --labels",
     )
+    add_model_arguments(parser)
     parser.add_argument(
         "--device", metavar="D", default="auto", help="auto, cuda, mps or cpu (default: auto)"
     )
@@ -122,13 +127,16 @@ def run(args: argparse.Namespace) -> None:
     if args.session is not None and check_writable(args.session) == output:
         raise ValueError(f"labels and session cannot both be written to {output}")
     plane = read_plane(args.image, args.slice)
+    if args.whole:
+        write_labels(output, _segment_whole(args, plane))
+        return
     there = None if args.labels is None else _read_existing(args.labels, plane)
     session = _begin_session(args, plane, there)
     # Resolved here, so that a saved session tells what the network saw.
     source = ImageSource(plane.pixels, session.contrast_limits, args.channel)
     session.contrast_limits = source.contrast_limits
 
-    segmenter = open_segmenter(session.model, args.device)
+    segmenter = open_segmenter(session.model, args.device, args.trust)
     segmenter.set_image(plane.pixels, session.contrast_limits, args.channel)
     highest = max(session.highest_label, 0 if there is None else int(there.max()))
     dtype = np.uint32 if highest > np.iinfo(np.uint16).max else np.uint16
@@ -145,6 +153,26 @@ def run(args: argparse.Namespace) -> None:
             partial = files.enter_context(atomic(args.session))
             save_session(partial, session, Path(args.image).name)
         write_labels(output, labels)
+
+
+def _segment_whole(args: argparse.Namespace, plane: Plane) -> NDArray[Any]:
+    """Labels of all objects that a model finds without clicks."""
+    for flag in ("objects", "replay", "labels", "session"):
+        if getattr(args, flag):
+            raise ValueError(
+                "--whole takes no clicks and no labels; correct what it writes with --labels"
+            )
+    segmenter = open_segmenter(args.model or DEFAULT_MODEL, args.device, args.trust)
+    find = getattr(segmenter, "instances", None)
+    if find is None:
+        raise ValueError(
+            f"{args.model or DEFAULT_MODEL} segments nothing without clicks; --whole needs a "
+            "model that does"
+        )
+    segmenter.set_image(plane.pixels, args.contrast_limits, args.channel)
+    labels: NDArray[Any] = find()
+    print(f"{int(labels.max())} objects")
+    return labels.astype(np.uint16 if labels.max() <= np.iinfo(np.uint16).max else np.uint32)
 
 
 def _read_existing(path: str, plane: Plane) -> NDArray[Any]:

@@ -128,10 +128,18 @@ _EMPTY = PlaneState()
 
 @dataclass(frozen=True)
 class State:
-    """All objects at one moment, and which of them takes the clicks."""
+    """All objects at one moment, and which of them takes the clicks.
+
+    ``written`` is what networks wrote that segment without clicks, so that undo can
+    take it back: (`Position`, number of the step) -> something opaque.
+    """
 
     objects: Mapping[int, ObjectState]
     current: int
+    written: Mapping[tuple[Position, int], Any] = field(default_factory=lambda: _NONE_WRITTEN)
+
+
+_NONE_WRITTEN: Mapping[tuple[Position, int], Any] = MappingProxyType({})
 
 
 class Session:
@@ -254,10 +262,10 @@ class Session:
         unfinished = [o.key for o in found.values() if o.label is None]
         self._past.clear()
         self._future.clear()
-        if unfinished:
-            self._state = State(MappingProxyType(found), unfinished[-1])
-        else:
-            self._state = self._with_new(found)
+        self._state = State(MappingProxyType(found), -1)
+        self._state = (
+            replace(self._state, current=unfinished[-1]) if unfinished else self._with_new(found)
+        )
 
     # what changes it; each call is one step of undo
 
@@ -317,13 +325,13 @@ class Session:
         for position, mask in (masks or {}).items():
             opened = opened.with_plane(position, opened.plane(position).masked(mask))
         objects = self._without_empty(keep=key)
-        self._push(State(MappingProxyType({**objects, key: opened}), key))
+        self._push(self._changed({**objects, key: opened}, key))
 
     def open_mask(self, label: int, position: Position, mask: Any) -> None:
         """Take over an object that has an id and a mask but no clicks yet, and open it."""
         planes = MappingProxyType({position: PlaneState(edited=mask)})
         taken = ObjectState(self._next_key(), label, planes)
-        self._push(State(MappingProxyType({**self._without_empty(), taken.key: taken}), taken.key))
+        self._push(self._changed({**self._without_empty(), taken.key: taken}, taken.key))
 
     def commit(self, label: int, written: Any = None) -> None:
         """Give the current object its id, and begin a new one. The clicks stay with it.
@@ -340,6 +348,12 @@ class Session:
             raise ValueError(f"id {label} is taken by another object")
         done = replace(self.current, label=label, written=written)
         self._push(self._with_new({**self._state.objects, done.key: done}))
+
+    def note_written(self, position: Position, written: Any) -> None:
+        """Remember what a network wrote that segments without clicks."""
+        step = len(self._state.written)
+        writings = MappingProxyType({**self._state.written, (position, step): written})
+        self._push(replace(self._state, written=writings))
 
     # undo and redo
 
@@ -360,8 +374,10 @@ class Session:
         return True
 
     def _put(self, changed: ObjectState) -> None:
-        objects = MappingProxyType({**self._state.objects, changed.key: changed})
-        self._push(State(objects, changed.key))
+        self._push(self._changed({**self._state.objects, changed.key: changed}, changed.key))
+
+    def _changed(self, objects: Mapping[int, ObjectState], current: int) -> State:
+        return replace(self._state, objects=MappingProxyType(objects), current=current)
 
     def _push(self, state: State) -> None:
         self._past.append(self._state)
@@ -389,7 +405,7 @@ class Session:
 
     def _with_new(self, objects: Mapping[int, ObjectState]) -> State:
         key = self._next_key()
-        return State(MappingProxyType({**objects, key: ObjectState(key)}), key)
+        return self._changed({**objects, key: ObjectState(key)}, key)
 
     def _without_empty(self, keep: int | None = None) -> Mapping[int, ObjectState]:
         """The objects less the one just begun, if it holds nothing."""
@@ -404,4 +420,4 @@ class Session:
 def _replaced(state: State, old: ObjectState, new: ObjectState) -> State:
     if state.objects.get(old.key) is not old:
         return state
-    return State(MappingProxyType({**state.objects, old.key: new}), state.current)
+    return replace(state, objects=MappingProxyType({**state.objects, old.key: new}))

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_brs.own_models import add_model_arguments, is_own_model
+
 if TYPE_CHECKING:
     from napari_brs.opening import InteractiveSegmenter
 
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="pack, grabcut, berkeley, frames, davis, sbd, voc or ctc (default: what is there)",
     )
-    parser.add_argument("--model", default="brs-live", help="name or .safetensors (%(default)s)")
+    add_model_arguments(parser, "brs-live")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (%(default)s)")
     parser.add_argument("--no-refine", action="store_true", help="do not refine clicks (BRS)")
     parser.add_argument(
@@ -128,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
         make = partial(open_coarse, args.model, args.device)
     else:
-        make = partial(open_segmenter, args.model, args.device)
+        make = partial(open_segmenter, args.model, args.device, args.trust)
     segmenter = make()
     if args.plots is not None:
         args.plots.mkdir(parents=True, exist_ok=True)
@@ -205,7 +207,8 @@ def _weights_sha256(model: str) -> str | None:
     """SHA-256 of the weights file, so that results say which weights gave them; None without."""
     from napari_brs.models import model_info
 
-    path = Path(model) if Path(model).suffix == ".safetensors" else model_info(model).path
+    by_path = is_own_model(model) or Path(model).suffix == ".safetensors"
+    path = Path(model) if by_path else model_info(model).path
     if not path.is_file():
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -55,16 +55,20 @@ class Computing:
         """Know that the image has other pixels now."""
         self._data_version += 1
 
-    def look(self) -> None:
-        """Compute the features of the plane on display in the background, after what runs."""
+    def look(self, again: bool = False) -> None:
+        """Compute the features of the plane on display in the background, after what runs.
+
+        Once for each plane, unless it is wanted again.
+        """
         controller = self._controller
         if controller.closed or controller.problems or self._runner.segmenting:
             return
         settings, image = controller.settings, self._image_plane()
         key = (settings.model, settings.device, image.key)
-        if key != self._looked_at:
+        if key != self._looked_at or again:
             self._looked_at = key
-            self._runner.submit(Job(settings.model, settings.device, image))
+            trust = settings.model in controller.converted.files
+            self._runner.submit(Job(settings.model, settings.device, image, trust=trust))
 
     def run(self) -> None:
         """Segment the clicks on display; what runs already gives way.
@@ -92,6 +96,7 @@ class Computing:
                 session.current.key,
                 settings.refine,
                 settings.threshold,
+                settings.model in controller.converted.files,
             )
         )
         controller.changed.emit()
@@ -122,6 +127,8 @@ class Computing:
         elif isinstance(news, Done):
             self.note = MESSAGES["cancelled"] if job.by_user else ""
             self._take(job, news.prediction)
+            if news.instances is not None:
+                self._controller.converted.take(job, news.instances)
         else:
             if news.evaluation:
                 self.activity = MESSAGES["refining"].format(done=news.evaluation, limit=news.limit)

@@ -28,6 +28,7 @@ from napari_brs.models import list_models
 from napari_brs.plugin import layers as ours
 from napari_brs.plugin import status
 from napari_brs.plugin.computing import Computing
+from napari_brs.plugin.converted import Converted
 from napari_brs.plugin.listening import Listening
 from napari_brs.plugin.planes import displayed_position, to_click
 from napari_brs.plugin.text import MESSAGES
@@ -82,6 +83,7 @@ class Controller:
         self._free_label = 1
         self._visible: dict[Any, bool] = {}
         self.computing = Computing(self)
+        self.converted = Converted(self)
         self._listening = Listening(self)
 
     # what there is
@@ -263,6 +265,7 @@ class Controller:
                 raise ValueError(MESSAGES["outside"])
             self.make_layers()
             self._listening.take_paint()
+            self.converted.before_click(position, click)
             self.work.session.add_click(position, click)
         except ValueError as error:
             self.say(str(error))

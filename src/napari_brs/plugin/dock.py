@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import (
@@ -21,6 +22,7 @@ from napari_brs.models import list_models
 from napari_brs.plugin import layers as ours
 from napari_brs.plugin.controller import Controller
 from napari_brs.plugin.keys import key_of
+from napari_brs.plugin.model_files import ask_for_model
 from napari_brs.plugin.text import CONTROLS, SIGNS, describe_object
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ class Dock(Container):
         self._shown: dict[str, list[tuple[str, Any]]] = {}
         self.image = ComboBox(choices=self._image_choices, nullable=True, **_words("image"))
         self.objects = ComboBox(choices=self._labels_choices, nullable=True, **_words("objects"))
-        names = [model.name for model in list_models()]
-        self.model = ComboBox(choices=names, value=settings.model, **_words("model"))
+        self.model = ComboBox(choices=self._model_choices, value=settings.model, **_words("model"))
+        self.open_model, self.segment_image = _button("open_model"), _button("segment_image")
         self.device = ComboBox(choices=DEVICES, value=settings.device, **_words("device"))
         self.refine = CheckBox(value=settings.refine, **_check("refine"))
         self.run_on_click = CheckBox(value=settings.run_on_click, **_check("run_on_click"))
@@ -86,6 +88,7 @@ class Dock(Container):
         super().__init__(
             widgets=[
                 form,
+                _row(self.open_model, self.segment_image),
                 _row(self.segment, self.cancel),
                 _row(self.undo, self.redo, self.clear_clicks),
                 _row(self.new_object, self.commit),
@@ -125,6 +128,8 @@ class Dock(Container):
                 lambda _=None, name=name: getattr(controller, name)()
             )
         self.clear_clicks.changed.connect(lambda _=None: controller.clear())
+        self.segment_image.changed.connect(lambda _=None: controller.converted.segment_image())
+        self.open_model.changed.connect(self._on_open_model)
 
     # from the controls
 
@@ -143,6 +148,11 @@ class Dock(Container):
     def _on_setting(self, name: str, value: Any) -> None:
         if not self._refreshing:
             self.controller.set(**{name: value})
+
+    def _on_open_model(self, *_: Any) -> None:
+        path = ask_for_model(self.native)
+        if path is not None:
+            self.controller.converted.open_file(path)
 
     # from the viewer
 
@@ -184,6 +194,7 @@ class Dock(Container):
                 (self.image, self._image_choices, controller.image),
                 (self.objects, self._labels_choices, controller.objects_layer),
                 (self.object, self._object_choices, controller.session_key),
+                (self.model, self._model_choices, controller.settings.model),
             ):
                 self._show_choice(box, choices(box), value)
             self.sign.value = SIGNS[0 if controller.settings.positive else 1]
@@ -214,6 +225,7 @@ class Dock(Container):
         there = session is not None
         self.segment.enabled = not problems and controller.has_clicks
         self.segment.tooltip = next(iter(problems.values()), _tooltip("segment"))
+        self.segment_image.enabled = not problems and controller.converted.in_use
         self.cancel.enabled = controller.busy
         self.undo.enabled = there and session.can_undo
         self.redo.enabled = there and session.can_redo
@@ -238,6 +250,10 @@ class Dock(Container):
             and ours.is_writable(layer)
             and layer != controller.preview_layer
         ]
+
+    def _model_choices(self, _widget: Any) -> list[tuple[str, str]]:
+        files = [(Path(path).name, path) for path in self.controller.converted.files]
+        return [*((model.name, model.name) for model in list_models()), *files]
 
     def _object_choices(self, _widget: Any) -> list[tuple[str, int]]:
         session = self.controller.session

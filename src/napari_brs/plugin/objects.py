@@ -78,7 +78,7 @@ def find_label(layer: Labels, label: int, position: Position) -> Patch:
     high = max(1, _AT_ONCE // columns)
     found: list[Patch] = []
     for top in range(0, rows, high):
-        band = patch_around(_read(layer, position, slice(top, top + high)) == label)
+        band = patch_around(read_plane(layer, position, slice(top, top + high)) == label)
         if band.mask.size:
             found.append(band._replace(top=band.top + top))
     if not found:
@@ -93,8 +93,11 @@ def find_label(layer: Labels, label: int, position: Position) -> Patch:
     return Patch(first.top, left, mask)
 
 
-def _read(
-    layer: Labels, position: Position, rows: slice, columns: slice = slice(None)
+def read_plane(
+    layer: Labels,
+    position: Position,
+    rows: slice = slice(None),
+    columns: slice = slice(None),
 ) -> NDArray[np.integer]:
     """Ids in a window of a plane; of a layer on disk nothing else is read."""
     inside = iter((rows, columns))
@@ -134,7 +137,7 @@ def write_object(
     wanted: list[NDArray[np.intp]] = []
     present: list[NDArray[np.intp]] = []
     for position, patch in masks.items():
-        window = _read(layer, position, *patch.slices)
+        window = read_plane(layer, position, *patch.slices)
         mask = patch.mask if overwrite else patch.mask & ((window == 0) | (window == label))
         asked |= bool(patch.mask.any())
         wanted.append(_flat(patch._replace(mask=mask), position, shape))
@@ -155,6 +158,45 @@ def write_object(
         layer.data_setitem(indices, after)
     positions = tuple(position for position, patch in masks.items() if patch.mask.any())
     return Written(layer, indices, before, after, positions)
+
+
+def write_instances(
+    layer: Labels, position: Position, instances: NDArray[np.integer], first: int
+) -> Written:
+    """Write objects into a plane, each under an id of its own.
+
+    Objects that would touch pixels of others in the layer are left out whole.
+
+    Parameters
+    ----------
+    layer : Labels
+        Written through ``data_setitem``, so that it enters the layer's own undo.
+    position : Position
+    instances : (H, W) int
+        0 background, 1..n objects.
+    first : int
+        Id of the first one.
+
+    Raises
+    ------
+    ValueError
+        If the layer's type cannot hold the ids.
+    """
+    plane = read_plane(layer, position)
+    taken = np.unique(instances[plane != 0])
+    numbers = np.setdiff1d(np.unique(instances), np.append(taken, 0))
+    limit = np.iinfo(layer.data.dtype).max
+    if first + numbers.size - 1 > limit:
+        raise ValueError(MESSAGES["full"].format(dtype=layer.data.dtype, highest=limit))
+    ids = np.zeros(int(instances.max(initial=0)) + 1, layer.data.dtype)
+    ids[numbers] = np.arange(first, first + numbers.size)
+    labels = ids[instances]
+    indices = Patch(0, 0, labels != 0).pixels(position)
+    after = labels[labels != 0]
+    before = np.asarray(layer.data[indices])
+    if after.size:
+        layer.data_setitem(indices, after)
+    return Written(layer, indices, before, after, (position,))
 
 
 def _flat(patch: Patch, position: Position, shape: tuple[int, ...]) -> NDArray[np.intp]:

@@ -57,6 +57,8 @@ class Job:
         Where it is.
     owner : int or None
         Key of the object that the clicks belong to.
+    trust : bool
+        Whether a model from a file may run its code.
     by_user : bool
         Whether it was the user who stopped it.
     """
@@ -69,6 +71,7 @@ class Job:
     owner: int | None = None
     refine: bool = True
     threshold: float = 0.5
+    trust: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     by_user: bool = False
 
@@ -80,9 +83,18 @@ class Doing(NamedTuple):
 
 
 class Done(NamedTuple):
-    """News: the job's result; None if it only computed features."""
+    """News: the job's result.
+
+    Attributes
+    ----------
+    prediction : Prediction or None
+        None if it only computed features.
+    instances : (H, W) int array or None
+        The objects of the plane, of networks that find them without clicks.
+    """
 
     prediction: Prediction | None
+    instances: Any = None
 
 
 class Failed(NamedTuple):
@@ -150,7 +162,7 @@ class Engine:
             except ValueError as error:
                 yield Failed(error, True, "device")
                 return
-            self._segmenters[name] = open_segmenter(*name)
+            self._segmenters[name] = open_segmenter(*name, trust=job.trust)
         segmenter = self._segmenters[name]
         if stopped():
             return
@@ -165,7 +177,7 @@ class Engine:
         if job.plane is None:
             yield Doing("looking at the image")
             segmenter.encode()
-            yield Done(None)
+            yield Done(None, _instances(segmenter))
             return
         yield Doing("segmenting")
 
@@ -188,7 +200,13 @@ class Engine:
             threshold=job.threshold,
             on_progress=on_progress,
         )
-        yield Done(prediction)
+        yield Done(prediction, _instances(segmenter))
+
+
+def _instances(segmenter: InteractiveSegmenter) -> Any:
+    """What a segmenter finds without clicks, once computed; None if it needs clicks."""
+    find = getattr(segmenter, "instances", None)
+    return None if find is None else find()
 
 
 def _mask_window(patch: Patch, shape: tuple[int, int]) -> MaskWindow:

@@ -8,9 +8,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points
+from numpy.typing import NDArray
 
 from napari_brs.plugin import layers as ours
-from napari_brs.plugin.objects import Written, find_label, next_label, write_object
+from napari_brs.plugin.objects import (
+    Written,
+    find_label,
+    next_label,
+    read_plane,
+    write_instances,
+    write_object,
+)
 from napari_brs.plugin.planes import NOTHING, Patch, patch_of
 from napari_brs.plugin.preview import Preview, same_mask
 from napari_brs.plugin.text import MESSAGES
@@ -231,6 +239,39 @@ class Workspace:
         self.session.commit(label, written)
         return label
 
+    def show_instances(
+        self, position: Position, instances: NDArray[np.integer], only_on_empty: bool
+    ) -> int | None:
+        """Write what a network found by itself; one step of undo.
+
+        Parameters
+        ----------
+        position : Position
+        instances : (H, W) int
+            0 background, 1..n objects.
+        only_on_empty : bool
+            Whether to do nothing where the plane has labels already.
+
+        Returns
+        -------
+        int or None
+            How many objects were written; None if the plane was left alone.
+
+        Raises
+        ------
+        ValueError
+            If the objects layer cannot take them.
+        """
+        assert self.objects is not None
+        if only_on_empty and read_plane(self.objects, position).any():
+            return None
+        if not ours.is_writable(self.objects):
+            raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
+        written = write_instances(self.objects, position, instances, self.free_label())
+        if written.after.size:
+            self.session.note_written(position, written)
+        return int(np.unique(written.after).size)
+
     def open(self, key: int) -> None:
         """Give the clicks to an object again, with the pixels it has by now."""
         found = self.session.state.objects[key]
@@ -275,7 +316,7 @@ class Workspace:
         """
         before = self.session.state
         self.session.undo()
-        for _, old, new in _written(before, self.session.state):
+        for old, new in _written(before, self.session.state):
             if old is not None and old is not new:
                 old.take_back()
         return _changed_plane(before, self.session.state)
@@ -284,7 +325,7 @@ class Workspace:
         """Go forward again; as `undo`."""
         before = self.session.state
         self.session.redo()
-        for _, old, new in _written(before, self.session.state):
+        for old, new in _written(before, self.session.state):
             if new is not None and new is not old:
                 new.put_back()
         return _changed_plane(before, self.session.state)
@@ -297,16 +338,22 @@ class Workspace:
             now.start[self.model] = prediction
 
 
-def _written(before: State, after: State) -> list[tuple[int, Written | None, Written | None]]:
+def _written(before: State, after: State) -> list[tuple[Written | None, Written | None]]:
     def written(state: State, key: int) -> Written | None:
         found = state.objects.get(key)
         return None if found is None else found.written
 
     keys = {*before.objects, *after.objects}
-    return [(key, written(before, key), written(after, key)) for key in keys]
+    by_network = {*before.written, *after.written}
+    return [
+        *((written(before, key), written(after, key)) for key in keys),
+        *((before.written.get(step), after.written.get(step)) for step in by_network),
+    ]
 
 
 def _changed_plane(before: State, after: State) -> Position | None:
+    for position, _ in {*before.written} ^ {*after.written}:
+        return position
     nothing = ObjectState(-1)
     for key in {*before.objects, *after.objects}:
         old, new = before.objects.get(key, nothing), after.objects.get(key, nothing)

@@ -1,0 +1,76 @@
+import numpy as np
+
+from napari_brs import Click
+from napari_brs.geometry import Box
+from napari_brs.regions import Region
+from napari_brs.repair import as_refined, as_segmented, held
+
+SHAPE = (20, 30)
+
+
+def block(*boxes):
+    values = np.zeros(SHAPE, bool)
+    for top, left, bottom, right in boxes:
+        values[top:bottom, left:right] = True
+    return values
+
+
+def test_a_positive_click_takes_the_instance_that_it_hits_not_its_neighbour():
+    instances = np.zeros(SHAPE, int)
+    instances[5:10, 5:10], instances[5:10, 10:15] = 1, 2
+    region = as_segmented(Region.of(None), [Click(7, 6)], instances > 0, instances)
+    np.testing.assert_array_equal(region.full(SHAPE), instances == 1)
+    both = as_segmented(region, [Click(7, 6), Click(7, 12)], instances > 0, instances)
+    np.testing.assert_array_equal(both.full(SHAPE), instances > 0)
+
+
+def test_a_negative_click_takes_away_the_background_that_it_hits():
+    mine = block((5, 5, 10, 15))
+    network = block((5, 5, 10, 10))
+    click = Click(7, 12, positive=False)
+    region = as_segmented(Region.of(mine), [click], network, network.astype(int))
+    np.testing.assert_array_equal(region.full(SHAPE), network)
+
+
+def test_clicks_that_the_network_contradicts_change_nothing_yet():
+    network = block((5, 5, 10, 10))
+    clicks = [Click(15, 20), Click(7, 7, positive=False)]
+    region = as_segmented(Region.of(network), clicks, network, network.astype(int))
+    np.testing.assert_array_equal(region.full(SHAPE), network)
+
+
+def test_what_refinement_changed_elsewhere_is_not_taken_over():
+    before = np.where(block((5, 5, 10, 10), (1, 20, 4, 25)), 0.9, 0.1).astype(np.float32)
+    # The click's part, another new one, and the loss of a neighbour.
+    after = np.where(block((5, 5, 10, 14), (15, 2, 18, 6)), 0.8, 0.1).astype(np.float32)
+    region, shown = as_refined(
+        Region.of(block((5, 5, 10, 10))), [Click(7, 12)], Box(0, 0, *SHAPE), before, after, 0.5
+    )
+    np.testing.assert_array_equal(region.full(SHAPE), block((5, 5, 10, 14)))
+    gained = block((5, 10, 10, 14))
+    np.testing.assert_array_equal(shown, np.where(gained, after, before))
+
+
+def test_a_new_part_does_not_swallow_the_neighbour_that_it_touches():
+    before = np.where(block((5, 16, 10, 25)), 0.9, 0.1).astype(np.float32)
+    after = np.where(block((5, 5, 10, 25)), 0.9, 0.1).astype(np.float32)
+    region, _ = as_refined(Region.of(None), [Click(7, 8)], Box(0, 0, *SHAPE), before, after, 0.5)
+    np.testing.assert_array_equal(region.full(SHAPE), block((5, 5, 10, 16)))
+
+
+def test_a_tile_lies_where_it_lies_in_the_image():
+    tile = Box(4, 10, 16, 28)
+    before = np.full((12, 18), 0.9, np.float32)
+    after = before.copy()
+    after[2:4, 3:6] = 0.2
+    region, _ = as_refined(
+        Region.of(block((0, 0, 20, 30))), [Click(6, 14, positive=False)], tile, before, after, 0.5
+    )
+    np.testing.assert_array_equal(region.full(SHAPE), ~block((6, 13, 8, 16)))
+
+
+def test_the_probability_shown_agrees_with_the_mask_at_the_threshold():
+    rng = np.random.default_rng(0)
+    probability, mask = rng.random(SHAPE, np.float32), rng.random(SHAPE) < 0.5
+    for threshold in (0.5, 0.3):
+        np.testing.assert_array_equal(held(probability, mask, threshold) > threshold, mask)
