@@ -22,7 +22,11 @@ CONTROLS = {
         "The labels layer that finished objects are written to. "
         "Any labels layer of the image's shape can be continued.",
     ),
-    "model": Control("Model", "The network. Switching keeps all clicks; each model has its masks."),
+    "model": Control(
+        "Model",
+        "The network, or a classical method, which needs no weights and nothing to refine. "
+        "Switching keeps all clicks; each model has its masks.",
+    ),
     "open_model": Control(
         "Open model…",
         "A segmentation network of your own: TorchScript (.pt), exported program (.pt2) or "
