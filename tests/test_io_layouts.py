@@ -185,6 +185,18 @@ def test_what_is_missing_is_named(layout: str, lost: str, said: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("lost", "said"),
+    [("masks", "masks"), ("masks/3063.png", r"3063"), ("images/3063#002.jpg", r"3063#002")],
+)
+def test_what_is_missing_of_berkeley_is_named(lost: str, said: str, tmp_path: Path) -> None:
+    berkeley(tmp_path)
+    path = tmp_path / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(ValueError, match=said):
+        open_dataset(tmp_path, "berkeley")
+
+
+@pytest.mark.parametrize(
     ("layout", "file"),
     [("sbd", "inst/2008_000002.mat"), ("voc", "SegmentationObject/2007_000033.png")],
 )

@@ -12,7 +12,7 @@ from typing import Any
 from napari_brs.evaluation.published import TABLE_1, TABLE_2, Published
 from napari_brs.evaluation.report import describe_model
 from napari_brs.evaluation.results_figures import draw_figures
-from napari_brs.evaluation.summary import THRESHOLDS
+from napari_brs.evaluation.summary import THRESHOLDS, summarise
 from napari_brs.io.atomic import write_text
 from napari_brs.models import list_models
 
@@ -77,6 +77,10 @@ def markdown(results: Mapping[str, Sequence[Result]], figures: Sequence[str] = (
     parts = [HEAD]
     for pack, runs in results.items():
         parts.append(f"## {PACKS.get(pack, pack)}\n\n{_table(runs)}")
+        shared = _shared(runs)
+        if shared:
+            count = len(shared[0]["objects"])
+            parts.append(f"On the {count} objects that all of them were shown:\n\n{_table(shared)}")
         if pack == "grabcut_test":
             parts.append(
                 "The paper's rows. **They are not ours**: its networks were trained on other data "
@@ -92,6 +96,20 @@ def markdown(results: Mapping[str, Sequence[Result]], figures: Sequence[str] = (
         )
         parts.append("## The paper's figures, with ours\n\n" + "\n\n".join(pictures) + "\n")
     return "\n".join(parts)
+
+
+def _shared(runs: Sequence[Result]) -> list[Result]:
+    """The runs over their common objects alone; empty if that is nothing new."""
+    shown = [{(item["image"], item["object"]) for item in run["objects"]} for run in runs]
+    common = set.intersection(*shown)
+    if not common or all(objects == common for objects in shown):
+        return []
+    clicks = min(run["max_clicks"] for run in runs)
+    cut: list[Result] = []
+    for run in runs:
+        objects = [item for item in run["objects"] if (item["image"], item["object"]) in common]
+        cut.append({**run, **summarise(objects, clicks), "every": 1, "objects": objects})
+    return cut
 
 
 def _table(runs: Sequence[Result]) -> str:

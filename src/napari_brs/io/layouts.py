@@ -166,10 +166,15 @@ def _same_names(images: str, masks: str) -> Callable[[Path], Pairs]:
     """Pairs of files with the same name but for the suffix."""
 
     def pairs(path: Path) -> Pairs:
-        found = {file.stem: file for file in _visible(path / masks)}
+        pictures, labels = (
+            {file.stem: file for file in _visible(path / folder)} for folder in (images, masks)
+        )
         return {
-            file.stem: (file, found.get(file.stem, path / masks / f"{file.stem}.*"))
-            for file in _visible(path / images)
+            name: (
+                pictures.get(name, path / images / f"{name}.*"),
+                labels.get(name, path / masks / f"{name}.*"),
+            )
+            for name in sorted(pictures.keys() | labels.keys())
         }
 
     return pairs
