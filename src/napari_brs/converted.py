@@ -29,8 +29,8 @@ from napari_brs.segmenter import MAX_EVALUATIONS, Segmenter, choose_device
 from napari_brs.tiles import covering, tile_around
 from napari_brs.whole_image import WholeImage, accept
 
-MOST_VALUES = 2**28
-"""Probabilities of an image, classes times pixels, that are kept in memory: 1 GB."""
+MOST_VALUES = 2**27
+"""Probabilities of an image, classes times pixels, that are kept in memory: 512 MB."""
 
 
 class ConvertedSegmenter(Segmenter):
