@@ -57,7 +57,7 @@ def test_cores_of_neighbours_never_touch():
 
 def test_foreground_without_a_core_is_an_object_and_a_core_in_the_background_is_none():
     foreground, core = np.zeros((2, 10, 20))
-    foreground[2:5, 2:5] = foreground[2:8, 10:18] = 1
+    foreground[1:5, 2:6] = foreground[2:8, 10:18] = 1
     core[4:6, 12:16] = 1
     core[8:10, 0:3] = 1
     found = split_objects(foreground, core)
@@ -66,9 +66,21 @@ def test_foreground_without_a_core_is_an_object_and_a_core_in_the_background_is_
     assert found[9, 1] == 0
 
 
+def test_specks_without_a_core_are_left_out_and_numbers_stay_dense():
+    foreground, core = np.zeros((2, 12, 30))
+    foreground[1:4, 1:6] = 1  # 15 pixels
+    foreground[1:5, 10:14] = 1  # 16
+    foreground[8:10, 1:3] = core[8:10, 1:3] = 1  # 4, all of them core
+    foreground[6:11, 20:26] = 1
+    found = split_objects(foreground, core)
+    assert np.unique(found).tolist() == [0, 1, 2, 3]
+    assert not found[1:4, 1:6].any()
+    assert found[9, 2]
+
+
 @pytest.mark.parametrize("threshold", [0.3, 0.7])
 def test_the_threshold_decides_what_counts(threshold):
-    foreground = np.array([[0.1, 0.5, 0.9]])
-    assert (split_objects(foreground, foreground, threshold) > 0).tolist() == [
-        [value > threshold for value in (0.1, 0.5, 0.9)]
+    foreground = np.repeat([[0.1, 0.5, 0.9]], 6, axis=0)
+    assert (split_objects(foreground, foreground, threshold)[0] > 0).tolist() == [
+        value > threshold for value in (0.1, 0.5, 0.9)
     ]

@@ -193,3 +193,16 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out.json").exists()
+
+
+def test_long_images_are_scaled_down_with_their_labels():
+    labels = np.repeat(np.repeat(np.array([[0, 7], [300, 0]], np.int32), 40, 0), 60, 1)
+    image = np.where(labels > 0, 200, 20).astype(np.uint8)
+    whole = Sample("a-1", image, labels, labels == 7)
+    small = whole_command.scaled(whole, 60)
+    assert small.labels.shape == small.image.shape == (40, 60)
+    assert small.labels[::20, ::30].tolist() == [[0, 7], [300, 0]]
+    assert ((small.image > 100) == (small.labels > 0)).all()
+    assert (small.ignore == (small.labels == 7)).all()
+    assert whole_command.scaled(whole, 120) is whole
+    assert whole_command.scaled(whole, None) is whole

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 CORE_DEPTH = 3.0
 """Pixels between an object's boundary and its core; less in thin objects."""
+SMALLEST = 16
+"""Pixels of foreground that are an object even without a core."""
 
 
 def split_objects(
@@ -16,7 +18,8 @@ def split_objects(
 
     Connected cores are the seeds of a watershed on the core probability, within
     the foreground. Foreground without a core is one object for each of its
-    connected parts; cores outside the foreground are none.
+    connected parts, unless they are specks of fewer than `SMALLEST` pixels; cores
+    outside the foreground are none.
 
     Parameters
     ----------
@@ -36,7 +39,10 @@ def split_objects(
     seeds, count = ndimage.label((core > threshold) & mask)
     labels: NDArray[np.int32] = watershed(-core, seeds, mask=mask)  # type: ignore[no-untyped-call]
     rest, _ = ndimage.label(mask & (labels == 0))
-    return np.where(rest > 0, rest + count, labels).astype(np.int32)
+    kept = np.bincount(rest.ravel()) >= SMALLEST
+    kept[0] = False
+    numbers = np.where(kept, kept.cumsum() + count, 0)
+    return np.where(rest > 0, numbers[rest], labels).astype(np.int32)
 
 
 def object_cores(labels: NDArray[np.integer]) -> NDArray[np.bool_]:

@@ -106,7 +106,7 @@ _MODELS = (
         "unet-cells",
         "all cells of an image at once, without clicks; clicks correct them",
         "napari_brs.networks.unet:UNet",
-        None,
+        "3cb86b92a83234ce7d4911c3b3b8eaa3179219bc34ce63cd41a13c8502652ce9",
         kind="converted",
     ),
     ModelInfo(

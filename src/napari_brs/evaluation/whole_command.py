@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_brs.io.atomic import check_writable, write_text
 from napari_brs.io.packs import DatasetPack, Sample
 
@@ -55,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--half", action="store_true", help="convolutions in bfloat16: faster on CPUs with AMX"
     )
+    parser.add_argument(
+        "--longest", type=int, metavar="PIXELS", help="scale longer images down to that side"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images, by name")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="the results")
     args = parser.parse_args(argv)
@@ -70,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .half_precision import HalfPrecision
 
             segmenter.network.model = HalfPrecision(segmenter.network.model)
-        result = _RUN[args.task](segmenter, map(pack.read, names))
+        samples = (scaled(pack.read(name), args.longest) for name in names)
+        result = _RUN[args.task](segmenter, samples)
     except (ValueError, OSError) as error:
         print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -79,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "pack": pack.name,
         "weights": Path(args.weights).name,
         "half": args.half,
+        "longest": args.longest,
     }
     write_text(args.json, _to_json({**header, **result}))
     figures = {k: v for k, v in result.items() if k not in ("rows", "curves")}
@@ -145,6 +152,30 @@ def voc_class(name: str) -> int:
             f"{name}: {word!r} is no VOC class; names such as coseg-Aero_img_1 have one"
         )
     return VOC_CLASSES.index(word)
+
+
+def scaled(sample: Sample, longest: int | None) -> Sample:
+    """The sample, made smaller if a side is longer than ``longest``.
+
+    Pixels are averaged; labels are those at the new pixels' centres.
+    """
+    from PIL import Image
+
+    rows, columns = sample.labels.shape
+    if longest is None or max(rows, columns) <= longest:
+        return sample
+    factor = longest / max(rows, columns)
+    size = max(1, round(columns * factor)), max(1, round(rows * factor))
+
+    def resized(values: Any, how: Image.Resampling) -> Any:
+        return np.asarray(Image.fromarray(values).resize(size, how))
+
+    return Sample(
+        sample.name,
+        resized(sample.image, Image.Resampling.BOX),
+        resized(sample.labels, Image.Resampling.NEAREST),
+        resized(sample.ignore, Image.Resampling.NEAREST),
+    )
 
 
 def _report(line: str) -> None:
