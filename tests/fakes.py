@@ -40,6 +40,7 @@ class FakeSegmenter:
     encoded = 0
     predicted: ClassVar[list[tuple[Any, ...]]] = []
     starts: ClassVar[list[Any]] = []
+    arounds: ClassVar[list[Any]] = []
     threads: ClassVar[set[int]] = set()
     running = 0
     held = threading.Event()
@@ -47,7 +48,8 @@ class FakeSegmenter:
 
     @classmethod
     def reset(cls) -> None:
-        cls.made, cls.images, cls.predicted, cls.starts = [], [], [], []
+        cls.made, cls.images, cls.predicted = [], [], []
+        cls.starts, cls.arounds = [], []
         cls.encoded, cls.running = 0, 0
         cls.threads, cls.error = set(), None
         cls.held.clear()
@@ -66,6 +68,7 @@ class FakeSegmenter:
 
     def encode(self, around: Any = None) -> None:
         type(self).encoded += 1
+        self.arounds.append(around)
         np.asarray(self.pixels[0:1, 0:1])
 
     def predict(
@@ -84,6 +87,8 @@ class FakeSegmenter:
             if self.error is not None:
                 raise self.error
             self.predicted.append(tuple(clicks))
+            if previous is not None and not isinstance(previous, Prediction):
+                previous = np.asarray(previous)
             self.starts.append(previous)
             return self._predict(tuple(clicks), previous, refine, threshold, on_progress)
         finally:
@@ -93,8 +98,8 @@ class FakeSegmenter:
         self, clicks: Any, previous: Any, refine: bool, threshold: float, on_progress: Any
     ) -> Prediction:
         mask = discs(self.shape, clicks)
-        if previous is not None and not isinstance(previous, Prediction):
-            mask |= np.asarray(previous)
+        if isinstance(previous, np.ndarray):
+            mask |= previous
         probability = np.where(mask, np.float32(0.9), np.float32(0.1))
         box = Box(0, 0, *self.shape)
 

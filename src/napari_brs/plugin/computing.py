@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from napari_brs.plugin.controller import Controller
 
 
+# As in `zoom`, which would load torch.
+SEEN_WHOLE = 1024
+"""Longest side of an image that is looked at as a whole."""
+HALF_TILE = 256
+"""Pixels from one to the next tile that a larger image is looked at in."""
+
+
 class Computing:
     """Runs the jobs of one dock.
 
@@ -58,17 +65,21 @@ class Computing:
     def look(self, again: bool = False) -> None:
         """Compute the features of the plane on display in the background, after what runs.
 
-        Once for each plane, unless it is wanted again.
+        Once for each plane, unless it is wanted again; of a large one, those around
+        the mouse.
         """
         controller = self._controller
         if controller.closed or controller.problems or self._runner.segmenting:
             return
         settings, image = controller.settings, self._image_plane()
-        key = (settings.model, settings.device, image.key)
+        around = self._around()
+        key = (settings.model, settings.device, image.key, around)
         if key != self._looked_at or again:
             self._looked_at = key
             trust = settings.model in controller.converted.files
-            self._runner.submit(Job(settings.model, settings.device, image, trust=trust))
+            self._runner.submit(
+                Job(settings.model, settings.device, image, around=around, trust=trust)
+            )
 
     def run(self) -> None:
         """Segment the clicks on display; what runs already gives way.
@@ -85,7 +96,7 @@ class Computing:
         image = self._image_plane()
         session.model, session.threshold = settings.model, settings.threshold
         session.contrast_limits = image.contrast_limits
-        self._looked_at = (settings.model, settings.device, image.key)
+        self._looked_at = (settings.model, settings.device, image.key, self._around())
         self._runner.submit(
             Job(
                 settings.model,
@@ -100,6 +111,28 @@ class Computing:
             )
         )
         controller.changed.emit()
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether features are those around the mouse: the image is not seen as a whole."""
+        controller = self._controller
+        if controller.work is None or controller.problems or controller.converted.in_use:
+            return False
+        return max(controller.work.session.plane_shape(controller.position)) > SEEN_WHOLE
+
+    def _around(self) -> tuple[int, int] | None:
+        """Where the mouse is, to half a tile, if that matters."""
+        controller = self._controller
+        if not self.follows_mouse:
+            return None
+        assert controller.work is not None
+        click = controller.to_plane(controller.viewer.cursor.position, True)
+        rows, columns = controller.work.session.plane_shape(controller.position)
+        row, column = (
+            min(max(0, round(at / HALF_TILE) * HALF_TILE), size - 1)
+            for at, size in ((click.row, rows), (click.column, columns))
+        )
+        return row, column
 
     def cancel(self, by_user: bool = False) -> None:
         """Stop what runs, and forget what waits; the best mask so far is kept."""

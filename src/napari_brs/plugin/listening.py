@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_brs.plugin.controller import Controller
 
 SETTLE_MS = 250
-"""A slice must be on display this long before its features are computed."""
+"""A slice must be on display, or the mouse at rest, so long before features are computed."""
 
 PAST = {ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED}
 """napari tells of each change of points twice; before it, not all of it is true yet."""
@@ -131,8 +131,12 @@ class Listening:
     def _on_hover(self, *_: Any) -> None:
         # Where the mouse goes, a click follows; opening the dock alone loads no network.
         controller = self._controller
-        if controller.image is not None and not controller.computing.begun:
+        if controller.image is None:
+            return
+        if not controller.computing.begun:
             controller.computing.look()
+        elif controller.computing.follows_mouse:
+            self._settled.start()
 
     def _on_plane(self, *_: Any) -> None:
         self._controller.refresh()

@@ -57,6 +57,8 @@ class Job:
         Where it is.
     owner : int or None
         Key of the object that the clicks belong to.
+    around : (int, int) or None
+        Row and column at which features are wanted; None for the centre.
     trust : bool
         Whether a model from a file may run its code.
     by_user : bool
@@ -71,6 +73,7 @@ class Job:
     owner: int | None = None
     refine: bool = True
     threshold: float = 0.5
+    around: tuple[int, int] | None = None
     trust: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     by_user: bool = False
@@ -176,7 +179,7 @@ class Engine:
             return
         if job.plane is None:
             yield Doing("looking at the image")
-            segmenter.encode()
+            segmenter.encode(job.around)
             yield Done(None, _instances(segmenter))
             return
         yield Doing("segmenting")
