@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_brs.baselines.colour import foreground_likelihood
 from napari_brs.baselines.graph_cut import graph_cut
@@ -20,8 +22,10 @@ from napari_brs.baselines.random_walk import random_walk
 from napari_brs.baselines.seeds import RADIUS, seeds
 from napari_brs.baselines.segmenter import ClassicalSegmenter
 from napari_brs.baselines.star_convexity import euclidean_star
+from napari_brs.cli import main
 from napari_brs.clicks import Click
 from napari_brs.geometry import Box
+from napari_brs.io.labels import read_labels
 from napari_brs.metrics import iou
 from napari_brs.models import list_models, load_model
 from napari_brs.opening import open_segmenter
@@ -369,3 +373,13 @@ def test_a_rival_opens_by_name_on_the_cpu() -> None:
     assert segmenter.shape == (4, 5)
     with pytest.raises(ValueError, match="no device 'tpu' here"):
         open_segmenter("random-walk", "tpu")
+
+
+def test_the_segment_command_takes_a_rival_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(paint(disk(), noise=4)).save(tmp_path / "disk.png")
+    words = f"segment {tmp_path}/disk.png --fg 45,60 --bg 8,8 -o {tmp_path}/l.tif --model graph-cut"
+    assert main(words.split()) == 0
+    assert "every click obeyed" in capsys.readouterr().out
+    assert iou(read_labels(tmp_path / "l.tif") == 1, disk()) > 0.95

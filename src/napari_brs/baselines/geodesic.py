@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_brs.baselines.colour import foreground_likelihood
 from napari_brs.baselines.grid import edges, shortest_paths
 
-STEP = 0.01
+STEP = 0.002
 """Cost of a step where the likelihood does not change, so that near seeds win there."""
 
 
