@@ -14,6 +14,8 @@ pytest.importorskip("lightning")
 
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model
+from napari_brs.networks.brs_vgg import VGG19
+from napari_brs.networks.densenet import DenseNet121
 from napari_brs.training import run as run_module
 from napari_brs.training.config import ModelConfig, load_config
 from napari_brs.training.data import Crop, Crops, read_items
@@ -179,6 +181,26 @@ def test_network_starts_from_given_weights(blobs: Path, tmp_path: Path) -> None:
     assert all(p.requires_grad for p in network.parameters())
     with pytest.raises(ValueError, match="holds no brs-densenet"):
         make_network(ModelConfig(name="brs-densenet", initial=str(best)))
+
+
+@pytest.mark.parametrize("name", ["brs-live", "brs-densenet", "brs-vgg"])
+def test_encoders_start_from_imagenet(name: str, tmp_path: Path) -> None:
+    if name == "brs-vgg":
+        source, own = VGG19(), "features.2.weight"
+        state = source.state_dict()
+    else:
+        source, own = DenseNet121(), "denseblock1.denselayer1.conv1.weight"
+        state = {f"features.{key}": value for key, value in source.state_dict().items()}
+    torch.save(state, tmp_path / "imagenet.pth")
+    network = make_network(ModelConfig(name=name, imagenet=str(tmp_path / "imagenet.pth")))
+    torch.testing.assert_close(network.encoder.state_dict()[own], source.state_dict()[own])
+
+
+def test_networks_that_do_not_start_from_imagenet_say_so(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "imagenet.pth")
+    config = ModelConfig(name="unet-cells", imagenet=str(tmp_path / "imagenet.pth"))
+    with pytest.raises(ValueError, match="unet-cells does not start from ImageNet"):
+        make_network(config)
 
 
 def test_validation_takes_one_large_enough_object_of_each_image(blobs: Path) -> None:

@@ -7,6 +7,7 @@ refinement, costs only the light branch in `BRSLive.decode_both`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .base import InteractiveNetwork
-from .densenet import DenseNet121, normalize, pad_to_multiple
+from .densenet import DenseNet121, load_imagenet, normalize, pad_to_multiple
 
 # Channels of the light branch at strides 2, 4, 8, 16 and 32.
 _WIDTHS = (16, 32, 56, 96, 144)
@@ -173,6 +174,10 @@ class BRSLive(InteractiveNetwork):
         super().train(mode)
         self.encoder.eval()
         return self
+
+    def load_imagenet(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Start the encoder from torchvision's ``densenet121``; see `densenet.load_imagenet`."""
+        load_imagenet(self.encoder, state_dict)
 
     def encode(self, image: Tensor) -> LiveFeatures:
         x = pad_to_multiple(normalize(image), _STRIDE).contiguous(memory_format=torch.channels_last)

@@ -17,7 +17,8 @@ class ModelConfig:
     initial: str = ""
     """Weights of this network (.safetensors) to start from; empty: fresh ones."""
     imagenet: str = ""
-    """torchvision's ``densenet121`` state dict for the encoder; empty: none."""
+    """State dict for the encoder, with torchvision's keys: ``densenet121``, or ``vgg19`` for
+    brs-vgg; empty: none."""
     train_encoder: bool = False
 
 

@@ -138,11 +138,10 @@ def make_network(config: ModelConfig) -> nn.Module:
     network.requires_grad_(True)
     encoder = getattr(network, "encoder", None)
     if config.imagenet:
-        from napari_brs.networks.densenet import DenseNet121, load_imagenet
-
-        if not isinstance(encoder, DenseNet121):
-            raise ValueError(f"model.imagenet: {config.name} has no DenseNet-121 encoder")
-        load_imagenet(encoder, torch.load(config.imagenet, weights_only=True))
+        load = getattr(network, "load_imagenet", None)
+        if load is None:
+            raise ValueError(f"model.imagenet: {config.name} does not start from ImageNet")
+        load(torch.load(config.imagenet, weights_only=True))
     if encoder is not None and not config.train_encoder:
         encoder.requires_grad_(False)
     return network
