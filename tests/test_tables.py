@@ -173,6 +173,25 @@ def test_the_command_writes_the_table_and_every_image(tmp_path, monkeypatch, cap
     assert '"iou"' in capsys.readouterr().out
 
 
+def test_the_command_draws_the_curves_of_saliency(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    _, first = scene()
+    monkeypatch.setitem(whole_command._OPEN, "saliency", lambda weights: Binary(first))
+    arguments = ["saliency", str(write_pack(tmp_path / "pack")), "--weights", "w"]
+    pictures = []
+    for name in ("one", "two"):
+        paths = [
+            "--json",
+            str(tmp_path / f"{name}.json"),
+            "--figure",
+            str(tmp_path / f"{name}.svg"),
+        ]
+        assert whole_command.main([*arguments, *paths]) == 0
+        pictures.append((tmp_path / f"{name}.svg").read_text())
+    assert "without clicks [0.739]" in pictures[0]
+    assert pictures[0] == pictures[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -183,6 +202,7 @@ def test_the_command_writes_the_table_and_every_image(tmp_path, monkeypatch, cap
             "brs-live is no network that segments without clicks",
         ),
         (["cells", "nowhere", "--weights", "w"], "nowhere does not exist"),
+        (["cells", "{pack}", "--weights", "w", "--figure", "x.svg"], "cells has none"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):

@@ -62,8 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images, by name")
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="the results")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="the curves of saliency")
     args = parser.parse_args(argv)
     try:
+        if args.figure and args.task != "saliency":
+            raise ValueError(f"--figure draws the curves of saliency; {args.task} has none")
         check_writable(args.json)
         pack = DatasetPack(args.pack)
         names = [n for n in pack.names if not args.sources or source_of(n) in args.sources]
@@ -88,6 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "longest": args.longest,
     }
     write_text(args.json, _to_json({**header, **result}))
+    if args.figure:
+        from .curve_plot import draw_curves
+
+        draw_curves(result, args.figure)
     figures = {k: v for k, v in result.items() if k not in ("rows", "curves")}
     print(json.dumps(figures, indent=1))
     return 0
