@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_brs import Click, make_interactive
-from napari_brs import converted as module
+from napari_brs import Click, frame, make_interactive
 from napari_brs.converted import ConvertedSegmenter
 from napari_brs.correction import FAR
 
@@ -223,7 +222,7 @@ def test_large_images_are_seen_in_tiles_and_come_out_the_same(monkeypatch):
 
 
 def test_an_image_that_cannot_be_kept_is_refused_not_scaled(monkeypatch, segmenter):
-    monkeypatch.setattr(module, "MOST_VALUES", 1000)
+    monkeypatch.setattr(frame, "MOST_VALUES", 1000)
     with pytest.raises(ValueError, match=r"300 × 400 pixels; .* at most 1,000 pixels"):
         segmenter.set_image(scene())
 

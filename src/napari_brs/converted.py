@@ -17,20 +17,17 @@ from torch import Tensor
 from napari_brs.clicks import Click, validate_clicks
 from napari_brs.conversion import ConvertedNetwork, make_interactive
 from napari_brs.correction import Correction, correct
+from napari_brs.frame import Frame
 from napari_brs.geometry import Box, View
 from napari_brs.image import Channel
-from napari_brs.instances import split_objects
 from napari_brs.models import load_model
 from napari_brs.prediction import Previous, Progress
 from napari_brs.refinement import prepare
 from napari_brs.regions import Region
 from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, held
 from napari_brs.segmenter import MAX_EVALUATIONS, Segmenter, choose_device
-from napari_brs.tiles import covering, tile_around
+from napari_brs.tiles import tile_around
 from napari_brs.whole_image import WholeImage, accept
-
-MOST_VALUES = 2**27
-"""Probabilities of an image, classes times pixels, that are kept in memory: 512 MB."""
 
 
 class ConvertedSegmenter(Segmenter):
@@ -64,9 +61,8 @@ class ConvertedSegmenter(Segmenter):
         self._cores = cores
         self._source = None
         self._seen = OrderedDict()
-        self._objects: NDArray[np.int32] | None = None
+        self._frame: Frame | None = None
         self._place(choose_device(device))
-        self._forget()
 
     def set_image(
         self,
@@ -81,17 +77,9 @@ class ConvertedSegmenter(Segmenter):
         ValueError
             If the image is too large for its segmentation to be kept.
         """
+        self._frame = None
         super().set_image(image, contrast_limits, channel)
-        self._forget()
-        rows, columns = self.shape
-        most = MOST_VALUES // len(self.network.classes)
-        if rows * columns > most:
-            self._source = None
-            raise ValueError(
-                f"the image has {rows} × {columns} pixels; a segmentation into "
-                f"{len(self.network.classes)} classes of at most {most:,} pixels is kept: "
-                "crop the image"
-            )
+        self._frame = Frame(self.network, self._image, self._cores)
 
     def encode(self, around: tuple[float, float] | None = None) -> None:
         """Segment the whole image, which the first click would wait for."""
@@ -134,9 +122,13 @@ class ConvertedSegmenter(Segmenter):
         Connected pixels of one class, or, with a second head for it, touching objects
         apart. Where classes do not exclude each other, later ones lie on top.
         """
-        if self._objects is None:
-            self._objects = self._with_fallback(self._split)
-        return self._objects
+        return self._with_fallback(lambda: self._seen_frame.instances(self.device))
+
+    @property
+    def _seen_frame(self) -> Frame:
+        if self._frame is None:
+            raise RuntimeError("no image was set; call set_image first")
+        return self._frame
 
     def predict(
         self,
@@ -175,68 +167,6 @@ class ConvertedSegmenter(Segmenter):
             lambda: self._repair(clicks, previous, refine, threshold, on_progress, target)
         )
 
-    # the network's own segmentation
-
-    def _forget(self) -> None:
-        self._input: Tensor | None = None
-        self._whole: WholeImage | None = None
-        self._objects = None
-
-    @property
-    def _x(self) -> Tensor:
-        """The network's input for the whole image: what it is normalised by is all of it."""
-        if self._input is None:
-            rows, columns = self.shape
-            pixels = self._image.read(0, 0, rows, columns)
-            image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
-            self._input = self.network.encode(image)
-        return self._input
-
-    def _cropped(self, tile: Box) -> Tensor:
-        x = self._x[(..., *tile.slices)].to(self.device)
-        return x.contiguous(memory_format=torch.channels_last)
-
-    def _stitched(self, run: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
-        """(K, H, W) of what is computed tile by tile, each pixel from where it lies deepest."""
-        whole: NDArray[np.float32] | None = None
-        for tile, inner in covering(self.shape, self.network.form.size):
-            with torch.no_grad():
-                values = run(self._cropped(tile))[0].float().cpu().numpy()
-            if whole is None:
-                whole = np.empty((len(values), *self.shape), np.float32)
-            whole[(slice(None), *inner.slices)] = values[
-                (slice(None), *inner.shifted(-tile.top, -tile.left).slices)
-            ]
-        assert whole is not None
-        return whole
-
-    def _own(self) -> WholeImage:
-        if self._whole is None:
-            network = self.network
-
-            def run(x: Tensor) -> Tensor:
-                output = network.decode(x, torch.zeros_like(x))
-                return network.probabilities(output, (x.shape[-2], x.shape[-1]))
-
-            self._whole = WholeImage(self._stitched(run), network.exclusive)
-        return self._whole
-
-    def _split(self) -> NDArray[np.int32]:
-        from scipy import ndimage
-
-        whole = self._own()
-        core = None if self._cores is None else self._stitched(self._cores)[0]
-        objects = np.zeros(self.shape, np.int32)
-        for target in self.network.objects:
-            mask = whole.mask(target)
-            found = (
-                ndimage.label(mask)[0]
-                if core is None
-                else split_objects(mask.astype(np.float32), core)
-            )
-            objects = np.where(found > 0, found + objects.max(), objects).astype(np.int32)
-        return objects
-
     def _check_targets(self, targets: Sequence[int], clicks: int) -> None:
         if len(targets) != clicks:
             raise ValueError(f"{len(targets)} classes were given for {clicks} clicks")
@@ -257,7 +187,7 @@ class ConvertedSegmenter(Segmenter):
         threshold: float,
         on_evaluation: Callable[[int, float], bool | None] | None = None,
     ) -> Correction:
-        x = self._cropped(tile)
+        x = self._seen_frame.cropped(tile, self.device)
         pixels = [_in(tile, click) for click in clicks]
         return correct(
             self.network,
@@ -278,7 +208,7 @@ class ConvertedSegmenter(Segmenter):
     def _correct_all(
         self, clicks: tuple[Click, ...], targets: tuple[int, ...], previous: WholeImage | None
     ) -> WholeImage:
-        now = previous or self._own()
+        now = previous or self._seen_frame.segmentation(self.device)
 
         def obeyed(whole: WholeImage) -> list[bool]:
             masks = {target: whole.mask(target) for target in set(targets)}
@@ -325,7 +255,7 @@ class ConvertedSegmenter(Segmenter):
         began = time.perf_counter()
         before = Region.of(previous)
         earlier = previous if isinstance(previous, ConvertedPrediction) else None
-        instances, whole = self.instances(), self._own()
+        instances, whole = self.instances(), self._seen_frame.segmentation(self.device)
         if target is None:
             target = earlier.target if earlier else self._target(clicks, before)
         own = whole.probabilities[target]
@@ -384,7 +314,7 @@ class ConvertedSegmenter(Segmenter):
 
     def _start(self, tile: Box, maps: Tensor | None, target: int) -> NDArray[np.float32]:
         """Probability of a class in a tile with the maps so far."""
-        x = self._cropped(tile)
+        x = self._seen_frame.cropped(tile, self.device)
         with torch.no_grad():
             z = torch.zeros_like(x) if maps is None else maps.to(self.device)
             values = self._probabilities(tile, self.network.decode(x, z))
@@ -394,7 +324,7 @@ class ConvertedSegmenter(Segmenter):
         objects = self.network.objects
         if len(objects) == 1:
             return objects[0]
-        likely = self._own().probabilities[list(objects)]
+        likely = self._seen_frame.segmentation(self.device).probabilities[list(objects)]
         pixels = [click.pixel for click in clicks if click.positive]
         if pixels:
             return objects[int(likely[(slice(None), *pixels[0])].argmax())]
