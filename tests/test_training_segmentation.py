@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_brs.networks.unet import SegmentationNetwork
+from napari_brs.models import load_model, save_weights
+from napari_brs.networks.unet import SegmentationNetwork, UNet
 from napari_brs.training.config import LossConfig
 from napari_brs.training.data import Crop, Item
 from napari_brs.training.segmentation import WholeImage, foreground_ious, spread, whole_image
@@ -82,3 +83,39 @@ def test_images_keep_their_grey_levels(shape):
     assert x.shape == (1, 3, 5, 7)
     expected = image if image.ndim == 3 else np.repeat(image[..., None], 3, 2)
     assert (x[0].permute(1, 2, 0).numpy() == expected).all()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:lightning")
+def test_the_same_command_trains_a_network_without_clicks(tmp_path, capsys):
+    pytest.importorskip("lightning")
+    from test_training_run import write_blobs
+
+    from napari_brs.training.run import LAST, train
+
+    start = save_weights(UNet(), tmp_path / "start.safetensors", "unet-cells")
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        f"""
+[model]
+name = "unet-cells"
+initial = "{start.as_posix()}"
+[data]
+targets = "foreground"
+native_scale = true
+crop_sizes = [[64, 64]]
+crops_per_step = 2
+[validation]
+images = 2
+[run]
+steps = 2
+minutes = 1000
+accelerator = "cpu"
+"""
+    )
+    best = train(config, [write_blobs(tmp_path / "blobs", 12)], output=tmp_path / "out")
+    network = load_model(best)
+    assert isinstance(network, UNet)
+    moved = network.head.weight - load_model(start).head.weight
+    assert 0 < moved.abs().max() < 0.1
+    assert (tmp_path / "out" / LAST).is_file()
+    assert "validation_0/iou" in capsys.readouterr().out
