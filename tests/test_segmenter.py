@@ -10,7 +10,7 @@ from napari_brs import Click, Segmenter
 from napari_brs.geometry import Box
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.prediction import MaskWindow
-from napari_brs.segmenter import CACHED_VIEWS, MAX_EVALUATIONS, choose_device
+from napari_brs.segmenter import CACHED_VIEWS, MAX_EVALUATIONS, _half_precision, choose_device
 
 
 class Features(NamedTuple):
@@ -128,6 +128,44 @@ def test_a_new_image_forgets_the_features_of_the_old_one(segmenter, scene):
     segmenter.predict([Click(60, 70)])
     segmenter.set_image(255 - scene)
     assert not segmenter.predict([Click(60, 20)]).mask[60, 70]
+
+
+@pytest.mark.parametrize(
+    ("device", "abilities", "expected"),
+    [
+        ("cpu", {"amx_bf16": True}, True),
+        ("cpu", {"avx512_bf16": True, "amx_bf16": False}, False),
+        ("cpu", {}, False),
+        ("cuda", {"amx_bf16": True}, False),
+    ],
+)
+def test_half_precision_is_for_cpus_with_matrix_units(monkeypatch, device, abilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
+    with _half_precision(torch.device(device)):
+        assert torch.is_autocast_enabled("cpu") == expected
+
+
+def test_features_computed_in_half_precision_are_kept_in_single(scene, monkeypatch):
+    class Convolved(Brightness):
+        def encode(self, image):
+            grey = torch.nn.functional.conv2d(image, torch.full((1, 3, 1, 1), 1 / 765))
+            self.computed, self.encoded = grey.dtype, self.encoded + 1
+            return Features(grey)
+
+        def decode_both(self, features, maps, previous=None):
+            self.kept = features.grey.dtype
+            return super().decode_both(features, maps, previous)
+
+    masks = []
+    for half in (True, False):
+        abilities = {"amx_bf16": half}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", abilities.copy, raising=False)
+        segmenter = Segmenter(Convolved(), device="cpu")
+        segmenter.set_image(scene)
+        masks.append(segmenter.predict([Click(60, 70)]).mask)
+        assert segmenter.network.computed == (torch.bfloat16 if half else torch.float32)
+        assert segmenter.network.kept == torch.float32
+    assert (masks[0] ^ masks[1]).mean() < 0.01
 
 
 def test_the_view_closes_in_on_a_small_object_and_shows_the_network_its_mask():
