@@ -227,3 +227,19 @@ def test_clicks_on_different_classes_are_corrected_together():
     result = refine(decode, maps, points, labels, channels=channels, is_obeyed=is_obeyed)
     assert result.stopped == "obeyed"
     assert is_obeyed(decode(result.maps))
+
+
+def test_maps_and_gradients_in_channels_last_change_nothing():
+    decode, maps, points, labels, is_obeyed = problem(3)
+    usual = refine(decode, maps, points, labels, is_obeyed=is_obeyed, max_evaluations=6)
+    last = torch.channels_last
+    other = refine(
+        lambda z: decode(z.contiguous(memory_format=last)),
+        maps.contiguous(memory_format=last),
+        points,
+        labels,
+        is_obeyed=is_obeyed,
+        max_evaluations=6,
+    )
+    assert other.evaluations == usual.evaluations > 1
+    torch.testing.assert_close(other.maps, usual.maps, rtol=1e-3, atol=1e-4)
