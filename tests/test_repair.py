@@ -3,7 +3,7 @@ import numpy as np
 from napari_brs import Click
 from napari_brs.geometry import Box
 from napari_brs.regions import Region
-from napari_brs.repair import as_refined, as_segmented, held
+from napari_brs.repair import as_refined, as_segmented, held, parted
 
 SHAPE = (20, 30)
 
@@ -67,6 +67,29 @@ def test_a_tile_lies_where_it_lies_in_the_image():
         Region.of(block((0, 0, 20, 30))), [Click(6, 14, positive=False)], tile, before, after, 0.5
     )
     np.testing.assert_array_equal(region.full(SHAPE), ~block((6, 13, 8, 16)))
+
+
+def discs(*places):
+    rows, columns = np.indices((60, 90))
+    return np.any([np.hypot(rows - r, columns - c) <= radius for r, c, radius in places], axis=0)
+
+
+def test_two_touching_bodies_come_apart_at_their_neck():
+    pair = discs((30, 30, 15), (32, 56, 14))
+    clicks = [Click(28, 24), Click(36, 60, positive=False)]
+    for number in (1, 2):
+        region = as_segmented(Region.of(pair), clicks[:number], pair, pair.astype(int))
+    left = region.full((60, 90))
+    assert left[discs((30, 30, 12))].all()
+    assert not left[discs((32, 56, 11))].any()
+    only = parted(Region.of(pair), clicks[1:])
+    np.testing.assert_array_equal(only.full((60, 90)), pair)
+
+
+def test_one_body_is_not_parted():
+    body = discs((30, 40, 20))
+    clicks = [Click(30, 40), Click(30, 55, positive=False)]
+    np.testing.assert_array_equal(parted(Region.of(body), clicks).full((60, 90)), body)
 
 
 def test_the_probability_shown_agrees_with_the_mask_at_the_threshold():

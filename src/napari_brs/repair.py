@@ -13,6 +13,9 @@ from napari_brs.geometry import Box
 from napari_brs.prediction import Prediction
 from napari_brs.regions import Region, hit
 
+NECK = 0.75
+"""Width of a neck, as a share of the thinner of the two bodies that it joins, at most."""
+
 
 @dataclass(frozen=True)
 class ConvertedPrediction(Prediction):
@@ -45,7 +48,8 @@ def as_segmented(
     """The object after the clicks that a network's own segmentation agrees with.
 
     A positive click adds the object of the segmentation that it hits; a negative one takes
-    away the connected part that is background there.
+    away the connected part that is background there, or the body of another object that
+    only a neck holds to this one (see `parted`).
 
     Parameters
     ----------
@@ -66,7 +70,38 @@ def as_segmented(
             region = region.plus(hit(same, here))
         else:
             region = region.minus(hit(region.full(mask.shape) & ~mask, here))
-    return region.with_clicks_only(clicks)
+    return parted(region, clicks).with_clicks_only(clicks)
+
+
+def parted(region: Region, clicks: Sequence[Click]) -> Region:
+    """The object without the bodies that negative clicks name, if a neck holds them to it.
+
+    Two touching cells under one id are no mistake of the network's: both are foreground.
+    They come apart where they are thinnest between clicks of both signs. Where there is
+    no neck, nothing is taken away.
+
+    Parameters
+    ----------
+    region : Region
+    clicks : sequence of Click
+    """
+    from scipy import ndimage
+    from skimage.segmentation import watershed
+
+    markers = np.zeros(region.mask.shape, np.int8)
+    for click in clicks:
+        row, column = click.pixel
+        if region.holds(row, column):
+            markers[row - region.box.top, column - region.box.left] = 1 if click.positive else 2
+    if not ((markers == 1).any() and (markers == 2).any()):
+        return region
+    depth = ndimage.distance_transform_edt(np.pad(region.mask, 1))[1:-1, 1:-1]
+    sides = watershed(-depth, markers, mask=region.mask)  # type: ignore[no-untyped-call]
+    here, there = sides == 1, sides == 2
+    neck = depth[here & ndimage.binary_dilation(there)].max(initial=0)
+    if neck > NECK * min(depth[here].max(), depth[there].max()):
+        return region
+    return Region(region.box, region.mask & ~there)
 
 
 def as_refined(
