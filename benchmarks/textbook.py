@@ -23,8 +23,8 @@ HISTORY = 20
 MAX_ITERATIONS = 100
 
 
-class _Right(Exception):
-    """Every click has its label."""
+class _Stop(Exception):
+    """Every click has its label, or the evaluations are used up."""
 
 
 def refine(
@@ -61,11 +61,13 @@ def refine(
         probability = decode(variable).sigmoid()[0, 0, rows, columns]
         error = probability - torch.as_tensor(wanted, dtype=torch.float32)
         if bool((error.abs() < 0.5).all()):
-            raise _Right
+            raise _Stop
         corrective = error.square().sum()
         (gradient,) = torch.autograd.grad(corrective, variable)
         change = latest - anchor
         total = float(corrective.detach()) + INERTIA * float(np.sum(change**2))
+        if evaluations >= max_evaluations:
+            raise _Stop
         slope = gradient[0].numpy().astype(np.float64) + 2 * INERTIA * change
         return total, slope.ravel()
 
@@ -75,9 +77,8 @@ def refine(
             anchor.ravel(),
             m=HISTORY,
             maxiter=MAX_ITERATIONS,
-            maxfun=max_evaluations,
         )
         latest = flat.reshape(anchor.shape)
-    except _Right:
+    except _Stop:
         pass
     return latest, evaluations
