@@ -84,6 +84,22 @@ def test_a_network_that_hardly_reacts_is_corrected_with_less_inertia():
     assert found.output[0, 0, 32, 32] > 0
 
 
+def test_a_class_that_is_denied_is_not_the_likeliest_one_afterwards():
+    class Three(torch.nn.Module):
+        """Class 1 leads with 0.46 or so, and less than half of the probability."""
+
+        def forward(self, x):
+            return torch.cat([0 * x, 0.5 + 0.1 * x, 0 * x], 1)
+
+    network = make_interactive(Three(), channels=1, activation="softmax")
+    x = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert network.decode(x, 0 * x).softmax(1)[0, 1].max() < 0.5
+    found = corrected(network, x, [[32, 32]], [False], targets=[1])
+    assert found.refinement.stopped == "obeyed"
+    assert found.output[0, :, 32, 32].argmax() != 1
+    assert found.output[0, :, 5, 5].argmax() == 1
+
+
 def test_it_can_be_cancelled():
     network = make_interactive(Bright())
     found = corrected(network, grey(), [[210, 115]], [True], on_evaluation=lambda *_: False)

@@ -177,6 +177,19 @@ class ConvertedNetwork(nn.Module):
             logits = chosen
         return self._resized(logits, size)
 
+    def lead(self, output: Tensor, targets: Sequence[int], size: tuple[int, int]) -> Tensor:
+        """By how much some classes lead the likeliest of the others, (B, T, rows, columns).
+
+        Parameters are as for `log_odds`. A class may lead, and thus be the one that is
+        shown, without being likelier than all the others together.
+        """
+        output = self._resized(output, size)
+        others = [
+            output[:, [k for k in range(output.shape[1]) if k != target]].amax(1)
+            for target in targets
+        ]
+        return output[:, list(targets)] - torch.stack(others, 1)
+
     def probabilities(self, output: Tensor, size: tuple[int, int]) -> Tensor:
         """Probability of every class, (B, classes, rows, columns), of what `decode` returned."""
         output = self._resized(output, size)

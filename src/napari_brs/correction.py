@@ -98,13 +98,25 @@ def correct(
     channels = torch.tensor([classes.index(target) for target in targets], device=x.device)
     edge = math.log(threshold / (1 - threshold))
     unit = float(x.std()) or 1.0
+    exclusive = network.exclusive and len(network.classes) > 2
+
+    def judged(output: Tensor) -> Tensor:
+        """Log-odds of the classes; then, where classes exclude, their lead."""
+        odds = network.log_odds(output, classes, size)
+        return torch.cat([odds, network.lead(output, classes, size)], 1) if exclusive else odds
 
     def obeyed(logits: Tensor) -> Tensor:
-        return (logits[0, channels, points[:, 0], points[:, 1]] > edge) == labels
+        at_clicks = logits[0, :, points[:, 0], points[:, 1]]
+        each = torch.arange(len(points), device=x.device)
+        given = at_clicks[channels, each] > edge
+        if exclusive:
+            # What is denied must not be the likeliest class either: that is what is shown.
+            given |= ~labels & (at_clicks[len(classes) + channels, each] > 0)
+        return given == labels
 
     with torch.no_grad():
         before = network.decode(x, maps)
-        wrong = points[~obeyed(network.log_odds(before, classes, size))]
+        wrong = points[~obeyed(judged(before))]
     distance = _distance(wrong if len(wrong) else points, size)
     far = distance > FAR
     reach, inertia = float(REACH), INERTIA
@@ -113,7 +125,7 @@ def correct(
         window = unit * _window(distance, reach)
 
         def decode(change: Tensor, window: Tensor = window) -> Tensor:
-            return network.log_odds(network.decode(x, maps + window * change), classes, size)
+            return judged(network.decode(x, maps + window * change))
 
         refinement = refine(
             decode,
