@@ -67,7 +67,7 @@ def _closeness(points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[n
         ((np.arange(size) - points[:, axis, None]) ** 2).astype(np.float32)
         for axis, size in enumerate(shape)
     )
-    nearest = np.add.outer(down[0], across[0])
+    nearest: NDArray[np.float32] = np.add.outer(down[0], across[0])
     other = np.empty_like(nearest)
     for rows, columns in zip(down[1:], across[1:], strict=True):
         np.minimum(nearest, np.add.outer(rows, columns, out=other), out=nearest)
