@@ -174,5 +174,7 @@ def save(viewer: napari.Viewer, controller: Controller, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     labels = write_labels(folder / "labels.tif", controller.objects_layer.data)
     screenshot = folder / "screenshot.png"
+    # Until the canvas has been drawn, it is missing in a picture of the window.
+    _handle_events(PAUSE)
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
     print(f"{screenshot}\n{labels}: {controller.objects_layer.data.max()} objects")
