@@ -26,6 +26,8 @@ OUTPUT = "demo-output"
 WINDOW = (1400, 900)
 PAUSE = 0.6
 """Seconds between clicks, so that one can follow."""
+PATIENCE = 600.0
+"""Seconds that a mask may take on a machine that has other things to do."""
 
 CELLS: tuple[tuple[Click, ...], ...] = (
     (Click(14, 171),),
@@ -153,7 +155,7 @@ def replay(controller: Controller, cells: Sequence[Sequence[Click]], pause: floa
             if controller.closed:
                 return
             controller.add_click(click.row, click.column, click.positive)
-            controller.wait()
+            controller.wait(PATIENCE)
             _handle_events(pause)
 
 
