@@ -88,7 +88,7 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "4b0e8f7fabdff9571d353bce9aab9b32e44d7fdab49f36dc56397cee14a1bc58",
+        "2a1a622b66700c9deeeb0ada6a2320e8e343161ba17c0896d26a23fd2ccb5a15",
     ),
     ModelInfo(
         "brs-densenet",
