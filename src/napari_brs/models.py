@@ -106,7 +106,7 @@ _MODELS = (
         "unet-cells",
         "all cells of an image at once, without clicks; clicks correct them",
         "napari_brs.networks.unet:UNet",
-        "3cb86b92a83234ce7d4911c3b3b8eaa3179219bc34ce63cd41a13c8502652ce9",
+        "aa7b60abce2e63f033eb6034261c81aa7c3a07692551b85856c37c4993b2eedf",
         kind="converted",
     ),
     ModelInfo(
