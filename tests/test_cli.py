@@ -118,6 +118,18 @@ def test_an_object_is_segmented_and_one_line_tells(
     assert sorted(listing(folder)) == ["cells.tif", "labels.tif"]
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (40, 50)])
+def test_an_image_of_one_value_is_segmented_and_replayed(
+    folder: Path, weights: str, shape: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tifffile.imwrite("flat.tif", np.full(shape, 700, np.uint16))
+    first = ["--fg", "0,0", "--model", weights, "--session", "s.json", "-o", "first.tif"]
+    assert main(["segment", "flat.tif", *first]) == 0
+    assert main(["segment", "flat.tif", "--replay", "s.json", "-o", "second.tif"]) == 0
+    assert np.array_equal(read_labels("first.tif"), read_labels("second.tif"))
+    assert capsys.readouterr().err == ""
+
+
 def test_a_click_that_is_not_obeyed_is_told_and_is_no_error(
     folder: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

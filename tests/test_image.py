@@ -141,6 +141,15 @@ def test_a_constant_image_is_black_without_a_division_by_zero(value: float) -> N
     assert not whole(np.full((4, 4), value)).any()
 
 
+@pytest.mark.parametrize("value", [0, 7, -3.5, 1e300])
+def test_limits_of_a_constant_image_can_be_given_back(value: float) -> None:
+    image = np.full((4, 4), value)
+    limits = ImageSource(image).contrast_limits
+    brighter = np.append(image, [[value + 1 if abs(value) < 1e9 else 2 * value] * 4], axis=0)
+    assert not whole(image, contrast_limits=limits).any()
+    assert (whole(brighter, contrast_limits=limits)[4] == 255).all()
+
+
 def test_one_pixel_is_an_image() -> None:
     assert whole(np.array([[200]], dtype=np.uint8)).tolist() == [[[200, 200, 200]]]
     assert whole(np.array([[200.0]])).shape == (1, 1, 3)

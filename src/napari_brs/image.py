@@ -109,7 +109,8 @@ class ImageSource:
             self._warn_unless_finite(values)
             work[np.isnan(work)] = low
         half = work.dtype.type(0.5 * high - 0.5 * low)  # high - low itself may overflow
-        if half == 0:  # a constant image, as far as its sample tells
+        # A constant image, as far as its sample tells.
+        if half == 0 or work.dtype.type(low) == work.dtype.type(high):
             return np.where(work > low, np.float32(255), np.float32(0))
         np.clip(work, low, high, out=work)
         work *= 0.5
@@ -134,6 +135,9 @@ class ImageSource:
         high = np.percentile(sample, _PERCENTILES[1], method="higher")
         if low == high:
             low, high = sample.min(), sample.max()
+        if low == high:
+            # Limits that can be given back, as those of any other image.
+            return float(low), math.nextafter(float(high), math.inf)
         return float(low), float(high)
 
     def _sample_windows(self) -> Iterator[tuple[slice, slice]]:
