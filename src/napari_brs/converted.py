@@ -21,7 +21,7 @@ from napari_brs.frame import Frame
 from napari_brs.geometry import Box, View
 from napari_brs.image import Channel
 from napari_brs.models import load_model
-from napari_brs.prediction import Previous, Progress
+from napari_brs.prediction import Previous, Progress, validate_request
 from napari_brs.refinement import prepare
 from napari_brs.regions import Region
 from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, held
@@ -152,15 +152,7 @@ class ConvertedSegmenter(Segmenter):
             Class of the object; default the one that the first positive click hits or,
             where there is none, the likeliest one.
         """
-        clicks = validate_clicks(clicks, self.shape)
-        if not clicks:
-            raise ValueError("there is no click; at least one is needed")
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
-        if previous is not None and previous.shape != self.shape:
-            raise ValueError(
-                f"the previous mask has shape {previous.shape}, the image {self.shape}"
-            )
+        clicks = validate_request(clicks, previous, threshold, self.shape)
         if target is not None:
             self._check_targets((target,), 1)
         return self._with_fallback(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_brs import zoom
-from napari_brs.clicks import Click
+from napari_brs.clicks import Click, validate_clicks
 from napari_brs.geometry import Box, View
 
 if TYPE_CHECKING:
@@ -133,6 +134,27 @@ class Progress:
     limit: int
     energy: float | None = None
     prediction: Prediction | None = None
+
+
+def validate_request(
+    clicks: Iterable[Click], previous: Previous, threshold: float, shape: tuple[int, int]
+) -> tuple[Click, ...]:
+    """The clicks that a segmenter is to obey, as a tuple, or what is wrong with the request.
+
+    Raises
+    ------
+    ValueError
+        For no click, clicks that `validate_clicks` refuses, a threshold outside
+        (0, 1), or a previous mask of another shape than the image's (H, W).
+    """
+    clicks = validate_clicks(clicks, shape)
+    if not clicks:
+        raise ValueError("there is no click; at least one is needed")
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
+    if previous is not None and previous.shape != shape:
+        raise ValueError(f"the previous mask has shape {previous.shape}, the image {shape}")
+    return clicks
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_brs import zoom
-from napari_brs.clicks import Click, click_arrays, validate_clicks
+from napari_brs.clicks import Click, click_arrays
 from napari_brs.geometry import Box, View, sample
 from napari_brs.image import Channel, ImageSource
 from napari_brs.interaction_maps import interaction_maps
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.folding import fold_batch_norms
-from napari_brs.prediction import Earlier, Prediction, Previous, Progress
+from napari_brs.prediction import Earlier, Prediction, Previous, Progress, validate_request
 from napari_brs.refinement import Refinement, prepare, refine
 
 MAX_EVALUATIONS = 20
@@ -160,15 +160,7 @@ class Segmenter:
         RuntimeError
             If no image was set.
         """
-        clicks = validate_clicks(clicks, self.shape)
-        if not clicks:
-            raise ValueError("there is no click; at least one is needed")
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
-        if previous is not None and previous.shape != self.shape:
-            raise ValueError(
-                f"the previous mask has shape {previous.shape}, the image {self.shape}"
-            )
+        clicks = validate_request(clicks, previous, threshold, self.shape)
         return self._with_fallback(
             lambda: self._predict(clicks, Earlier.of(previous), refine, threshold, on_progress)
         )

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from napari_brs.baselines.seeds import seeds
-from napari_brs.clicks import Click, click_arrays, validate_clicks
+from napari_brs.clicks import Click, click_arrays
 from napari_brs.geometry import Box, View
 from napari_brs.image import Channel, ImageSource
 from napari_brs.models import model_info
-from napari_brs.prediction import Earlier, Prediction, Previous, Progress
+from napari_brs.prediction import Earlier, Prediction, Previous, Progress, validate_request
 
 LONGEST = 256
 """Longest side of the grid that is segmented: a few tenths of a second at most."""
@@ -83,15 +83,7 @@ class ClassicalSegmenter:
         ``refine`` changes nothing. ``on_progress`` is called once, with the result.
         """
         began = time.perf_counter()
-        clicks = validate_clicks(clicks, self.shape)
-        if not clicks:
-            raise ValueError("there is no click; at least one is needed")
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
-        if previous is not None and previous.shape != self.shape:
-            raise ValueError(
-                f"the previous mask has shape {previous.shape}, the image {self.shape}"
-            )
+        clicks = validate_request(clicks, previous, threshold, self.shape)
         before = Earlier.of(previous)
         if isinstance(previous, Prediction):
             given = previous.given if isinstance(previous, _Correction) else None
