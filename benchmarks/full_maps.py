@@ -23,6 +23,7 @@ from napari_brs.benchmarks import textbook
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click, click_arrays
+from napari_brs.devices import choose_device
 from napari_brs.evaluation.protocol import RobotSettings
 from napari_brs.evaluation.report import short_summary
 from napari_brs.evaluation.run import evaluate, to_json
@@ -33,7 +34,6 @@ from napari_brs.io.atomic import write_text
 from napari_brs.io.layouts import open_dataset
 from napari_brs.models import load_model
 from napari_brs.prediction import Progress
-from napari_brs.segmenter import choose_device
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,25 @@ def test_a_folder_of_the_same_name_does_not_hide_a_shipped_configuration(
     assert load_config("live").model.name == "brs-live"
 
 
+def test_what_a_configuration_leaves_open_its_base_says(tmp_path: Path) -> None:
+    (tmp_path / "lab.toml").write_text(
+        'base = "live"\n[run]\nminutes = 3\n[data.source_weights]\nmine = 2\n'
+    )
+    (tmp_path / "microscope.toml").write_text('base = "lab.toml"\n[data]\nrotate = ["mine"]\n')
+    live, config = load_config("live"), load_config(tmp_path / "microscope.toml")
+    assert config.run.minutes == 3.0 != live.run.minutes
+    assert config.run.devices == live.run.devices
+    assert config.data.rotate == ("mine",)
+    assert config.data.source_weights == {**live.data.source_weights, "mine": 2.0}
+    assert config.optimizer == live.optimizer
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("base = 3", "base = 3: allowed is the name of a configuration or a file"),
+        ("base = 'lost'", "no training configuration .*lost"),
+        ("base = 'bad.toml'", "base = 'bad.toml': .* is its own base"),
         ("[run]\nminuets = 3", r"unknown key run\.minuets: allowed are .*'minutes'"),
         ("[runs]\nminutes = 3", r"unknown key runs: allowed are .*'run'"),
         ("[run]\nminutes = 'long'", r"run\.minutes = 'long': allowed is a value of type float"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 pytest.importorskip("lightning")
 
@@ -17,10 +18,18 @@ from napari_brs.models import load_model
 from napari_brs.networks.brs_vgg import VGG19
 from napari_brs.networks.densenet import DenseNet121
 from napari_brs.training import run as run_module
-from napari_brs.training.config import ModelConfig, load_config
+from napari_brs.training.config import ModelConfig, load_config, parse_config
 from napari_brs.training.data import Crop, Crops, read_items
 from napari_brs.training.rounds import ClickRounds
-from napari_brs.training.run import BEST, CHECKPOINT, LAST, make_network, split_items, train
+from napari_brs.training.run import (
+    BEST,
+    CHECKPOINT,
+    LAST,
+    compile_submodules,
+    make_network,
+    split_items,
+    train,
+)
 from napari_brs.training.validation import choose_objects, click_ious
 
 # Lightning advises more loader processes and warns about its own logger's folder.
@@ -245,6 +254,33 @@ def test_a_minute_on_blobs_lifts_the_iou_after_one_click_above_point_eight(tmp_p
     rounds = ClickRounds(load_model(best), settings.clicks, settings.loss).eval()
     with torch.no_grad():
         assert rounds(batch, (0, 0, 0)).iou > 0.8
+
+
+def test_parts_of_a_network_are_compiled_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    network = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
+    compile_submodules(network, ["1", "1.0"])
+    assert compiled == [network[1], network[1][0]]
+    with pytest.raises(ValueError, match=r"run\.compile = 'fine': allowed are .*\['0', '1'\]"):
+        compile_submodules(network, ["fine"])
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "has", "expected"),
+    [("cpu", True, "bf16-mixed"), ("cpu", False, "32-true"), ("auto", True, "bf16-mixed")],
+)
+def test_precision_follows_the_device(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, has: bool, expected: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(run_module, "has_bfloat16", lambda kind: (asked.append(kind), has)[1])
+    monkeypatch.setattr(run_module, "choose_device", lambda: torch.device("cuda"))
+    config = parse_config({"run": {"accelerator": accelerator}})
+    assert run_module._precision(config) == expected
+    assert asked == ["cuda" if accelerator == "auto" else "cpu"]
+    fixed = parse_config({"run": {"precision": "16-mixed"}})
+    assert run_module._precision(fixed) == "16-mixed"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="gloo processes are started by fork and exec")

@@ -17,6 +17,7 @@ from torch import Tensor
 from napari_brs.clicks import Click, validate_clicks
 from napari_brs.conversion import ConvertedNetwork, make_interactive
 from napari_brs.correction import Correction, correct
+from napari_brs.devices import choose_device
 from napari_brs.frame import Frame
 from napari_brs.geometry import Box, View
 from napari_brs.image import Channel
@@ -25,7 +26,7 @@ from napari_brs.prediction import Previous, Progress, validate_request
 from napari_brs.refinement import prepare
 from napari_brs.regions import Region
 from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, held
-from napari_brs.segmenter import MAX_EVALUATIONS, Segmenter, choose_device
+from napari_brs.segmenter import MAX_EVALUATIONS, Segmenter
 from napari_brs.tiles import tile_around
 from napari_brs.whole_image import WholeImage, accept
 

@@ -69,9 +69,10 @@ def open_segmenter(
     FileNotFoundError
         If the file does not exist, or no weights are shipped under the name.
     """
+    from napari_brs.devices import choose_device
     from napari_brs.models import list_models
     from napari_brs.own_models import is_own_model, load_own_model
-    from napari_brs.segmenter import Segmenter, choose_device
+    from napari_brs.segmenter import Segmenter
 
     if is_own_model(model):
         from napari_brs.converted import ConvertedSegmenter

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_brs import zoom
 from napari_brs.clicks import Click, click_arrays
+from napari_brs.devices import choose_device, has_bfloat16
 from napari_brs.geometry import Box, View, sample
 from napari_brs.image import Channel, ImageSource
 from napari_brs.interaction_maps import interaction_maps
@@ -34,26 +35,6 @@ LOOKS = 2
 """How often one click may change the view: once to find the object, once to see it well."""
 
 Result = TypeVar("Result")
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """The device of that name; ``"auto"`` takes cuda, else mps, else cpu.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown or the machine has no such device.
-    """
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there.insert(0, "cuda")
-    if device == "auto":
-        return torch.device(there[0])
-    if device.split(":")[0] not in there:
-        raise ValueError(f"no device {device!r} here; allowed are auto, {', '.join(there)}")
-    return torch.device(device)
 
 
 class Segmenter:
@@ -301,14 +282,11 @@ class Segmenter:
 
 
 def _half_precision(device: torch.device) -> torch.autocast:
-    """Convolutions in bfloat16 where a CPU has matrix units for it (AMX): half the time.
+    """Convolutions in bfloat16 where a CPU multiplies it in hardware: half the time.
 
-    CPUs that have the type but not the units take longer with it. Refinement stays in
-    float32: its small steps of the maps would be rounded away.
+    Refinement stays in float32: its small steps of the maps would be rounded away.
     """
-    # Before torch 2.10 nothing public tells what the CPU has.
-    abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    wanted = device.type == "cpu" and abilities.get("amx_bf16", False)
+    wanted = device.type == "cpu" and has_bfloat16("cpu")
     return torch.autocast("cpu", torch.bfloat16, enabled=wanted)
 
 

@@ -158,7 +158,7 @@ class Engine:
         if name not in self._segmenters:
             yield Doing(f"loading {job.model}")
             # Here, because this loads torch, which takes seconds.
-            from napari_brs.segmenter import choose_device
+            from napari_brs.devices import choose_device
 
             try:
                 choose_device(job.device)

@@ -121,8 +121,9 @@ class RunConfig:
     steps: int = 0
     """Ends the run after so many steps; 0: only the minutes count."""
     seed: int = 0
-    precision: str = "32-true"
-    """As Lightning Fabric names it; ``bf16-mixed`` on GPUs and CPUs that have it."""
+    precision: str = "auto"
+    """As Lightning Fabric names it. ``auto``: ``bf16-mixed`` where the device multiplies
+    bfloat16 in hardware, ``32-true`` elsewhere."""
     accelerator: str = "auto"
     devices: int = 1
     """GPUs, or processes on the CPU. On a CPU that others use too, processes of one
@@ -131,6 +132,9 @@ class RunConfig:
     threads: int = 0
     """Of each process; 0: as many as torch likes."""
     checkpoint_minutes: float = 5.0
+    compile: tuple[str, ...] = ()
+    """Submodules to compile, by name. It pays where little is convolved and much is done
+    pixel by pixel: the fine decoder of the BRS networks is three times faster on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -147,25 +151,33 @@ class TrainingConfig:
 def load_config(path: str | Path) -> TrainingConfig:
     """Read a training configuration.
 
+    Its key ``base`` names another one, whose settings hold where this one has none.
+
     Parameters
     ----------
     path : str or Path
         A TOML file, or the name of one that ships with the package ("live").
+        ``base`` is the same, relative to the file that has it.
 
     Raises
     ------
     ValueError
-        If there is no such file, it is no TOML, or a key or value is not known.
-        The message names it and what is allowed.
+        If there is no such file, it is no TOML, it is its own base, or a key or
+        value is not known. The message names it and what is allowed.
     """
+    return parse_config(_read(Path(path), ()))
+
+
+def _read(path: Path, derived: tuple[Path, ...]) -> dict[str, Any]:
+    """The tables of a file over those of its base; ``derived`` are the files on the way here."""
     shipped = resources.files(__package__) / "configs"
-    file = Path(path)
     try:
-        if not file.is_file() and (shipped / f"{path}.toml").is_file():
-            text = (shipped / f"{path}.toml").read_text(encoding="utf-8")
+        if not path.is_file() and (shipped / f"{path.name}.toml").is_file():
+            # By name, from wherever it was asked for.
+            file = Path(str(shipped)) / f"{path.name}.toml"
         else:
-            text = file.read_text(encoding="utf-8")
-        return parse_config(tomllib.loads(text))
+            file = path
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         names = sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
         raise ValueError(
@@ -173,6 +185,24 @@ def load_config(path: str | Path) -> TrainingConfig:
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    if not isinstance(base, str):
+        raise ValueError(f"base = {base!r}: allowed is the name of a configuration or a file")
+    if file in derived:
+        raise ValueError(f"base = {base!r}: {file} is its own base; allowed is another one")
+    return _merged(_read(file.parent / base, (*derived, file)), table)
+
+
+def _merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, table by table; lists and single values of the second replace the first's."""
+    result = dict(base)
+    for key, value in table.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
 
 
 def parse_config(table: Mapping[str, Any]) -> TrainingConfig:

@@ -17,6 +17,7 @@ from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 from torch import nn
 from torch.utils.data import DataLoader
 
+from napari_brs.devices import choose_device, has_bfloat16
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model, model_info, save_weights
 
@@ -90,7 +91,7 @@ def train(
         accelerator=config.run.accelerator,
         devices=config.run.devices,
         strategy=_strategy(config),
-        precision=config.run.precision,  # type: ignore[arg-type]
+        precision=_precision(config),  # type: ignore[arg-type]
         loggers=TensorBoardLogger(output, name="logs", version=""),
     )
     fabric.launch()
@@ -98,6 +99,7 @@ def train(
     unused = {source for source, weight in config.data.source_weights.items() if weight == 0}
     training, validation = split_items(packs, unused)
     network = make_network(config.model)
+    compile_submodules(network, config.run.compile)
     task = make_task(network, config)
     Trainer(fabric, config, task, network, training, validation, output).run(resume)
     return output / BEST
@@ -108,6 +110,15 @@ def _strategy(config: TrainingConfig) -> str:
         return "auto"
     # Without its loss the fine decoder gets no gradient, which DDP must be told to expect.
     return "ddp" if config.loss.fine else "ddp_find_unused_parameters_true"
+
+
+def _precision(config: TrainingConfig) -> str:
+    if config.run.precision != "auto":
+        return config.run.precision
+    device = config.run.accelerator
+    if device in ("auto", "gpu"):
+        device = choose_device().type
+    return "bf16-mixed" if has_bfloat16(device) else "32-true"
 
 
 def split_items(
@@ -145,6 +156,16 @@ def make_network(config: ModelConfig) -> nn.Module:
     if encoder is not None and not config.train_encoder:
         encoder.requires_grad_(False)
     return network
+
+
+def compile_submodules(network: nn.Module, names: Sequence[str]) -> None:
+    """Compile parts of a network in place; it keeps its state dict's keys."""
+    submodules = dict(network.named_modules())
+    for name in names:
+        if name not in submodules:
+            allowed = [child for child, _ in network.named_children()]
+            raise ValueError(f"run.compile = {name!r}: allowed are submodules such as {allowed}")
+        submodules[name].compile()
 
 
 class Trainer:
