@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from napari_brs.geometry import Box, View
-from napari_brs.segmenter import MAX_EVALUATIONS, Prediction, Progress
+from napari_brs.prediction import PackedMask, Prediction, Progress
+from napari_brs.segmenter import MAX_EVALUATIONS
 
 RADIUS = 6
 
@@ -106,9 +107,11 @@ class FakeSegmenter:
         def prediction(refinement: Any) -> Prediction:
             obeyed = tuple(bool(mask[click.pixel] == click.positive) for click in clicks)
             view = View(box, self.shape)
+            packed, seconds = PackedMask.of(probability > threshold), 0.0125
             return Prediction(
-                self.shape, view, probability, threshold, clicks, obeyed, box, refinement, 0.0125
-            )
+                self.shape, view, probability, threshold, packed, clicks, obeyed, box, refinement,
+                seconds,
+            )  # fmt: skip
 
         now = prediction(None)
         if on_progress and on_progress(Progress(0, MAX_EVALUATIONS, None, now)) is False:

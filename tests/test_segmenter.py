@@ -256,6 +256,17 @@ def test_the_threshold_decides_and_refinement_heeds_it(segmenter):
     assert strict.probability[60, 93] > 0.8
 
 
+def test_a_prediction_of_a_large_object_is_small_enough_to_keep_a_hundred_of_them():
+    image = np.full((3600, 3600), 20, np.uint8)
+    image[200:3400, 200:3400] = 240
+    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter.set_image(image)
+    result = segmenter.predict([Click(300, 300), Click(3300, 3300)], previous=image > 100)
+    assert result.window_mask.size > 10e6
+    assert result.grid_probability.nbytes + result.packed.bits.nbytes < 4e6
+    assert (result.window_mask == (result.window_probability > 0.5)).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 2), (5, 7)])
 def test_tiny_images_are_segmented_too(shape):
     segmenter = Segmenter(Brightness(), device="cpu")

@@ -22,7 +22,7 @@ from napari_brs.frame import Frame
 from napari_brs.geometry import Box, View
 from napari_brs.image import Channel
 from napari_brs.models import load_model
-from napari_brs.prediction import Previous, Progress, validate_request
+from napari_brs.prediction import PackedMask, Previous, Progress, validate_request
 from napari_brs.refinement import prepare
 from napari_brs.regions import Region
 from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, held
@@ -265,11 +265,13 @@ class ConvertedSegmenter(Segmenter):
             box = region.box.union(tile) if region.box.height else tile
             probability = own[box.slices].copy()
             probability[tile.shifted(-box.top, -box.left).slices] = values
+            mask = region.read(box)
             return ConvertedPrediction(
                 self.shape,
                 View(box, (box.height, box.width)),
-                held(probability, region.read(box), threshold),
+                held(probability, mask, threshold),
                 threshold,
+                PackedMask.of(mask),
                 clicks,
                 tuple(region.holds(*click.pixel) == click.positive for click in clicks),
                 before.difference(region),

@@ -141,6 +141,11 @@ class View:
             values = F.interpolate(values, size, mode="bilinear", align_corners=False)
         return values[0, 0]
 
+    def paste_array(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `paste`, of (rows, columns) values; a new (height, width) array."""
+        pasted: NDArray[np.float32] = self.paste(torch.tensor(values)[None, None]).numpy()
+        return pasted
+
     @property
     def _origin(self) -> NDArray[np.float64]:
         return np.array([self.box.top, self.box.left], float)

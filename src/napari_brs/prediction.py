@@ -4,27 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from napari_brs import zoom
 from napari_brs.clicks import Click, validate_clicks
 from napari_brs.geometry import Box, View
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from napari_brs.refinement import Refinement
+
+
+@dataclass(frozen=True)
+class PackedMask:
+    """A mask in an eighth of its memory, for histories."""
+
+    shape: tuple[int, int]
+    bits: NDArray[np.uint8]
+
+    @staticmethod
+    def of(mask: NDArray[np.bool_]) -> PackedMask:
+        """Pack an (H, W) mask."""
+        return PackedMask((mask.shape[0], mask.shape[1]), np.packbits(mask))
+
+    def unpack(self) -> NDArray[np.bool_]:
+        """The (H, W) bool mask, read-only."""
+        size = self.shape[0] * self.shape[1]
+        mask = np.unpackbits(self.bits, count=size).view(bool).reshape(self.shape)
+        mask.setflags(write=False)
+        return mask
 
 
 @dataclass(frozen=True)
 class Prediction:
     """The mask of one object, and what the next click starts from.
 
-    Arrays are read-only. Outside the view the probability is 0.
+    Sessions keep one for every step of undo, so it holds little: the probability
+    as the network's grid has it, and the mask packed; the rest is made on demand.
+    Outside the view the probability is 0.
 
     Attributes
     ----------
@@ -32,10 +53,12 @@ class Prediction:
         Rows and columns of the image.
     view : View
         The part of the image that was looked at.
-    window_probability : (view.box.height, view.box.width) float32
-        Foreground probability in the view.
+    grid_probability : (view.grid) float32
+        Foreground probability on the view's grid; read-only.
     threshold : float
         Pixels above it are foreground.
+    packed : PackedMask
+        The mask inside the view, (view.box.height, view.box.width).
     clicks : tuple of Click
     clicks_obeyed : tuple of bool
         Whether each click has its label in the full-resolution mask.
@@ -52,8 +75,9 @@ class Prediction:
 
     shape: tuple[int, int]
     view: View
-    window_probability: NDArray[np.float32]
+    grid_probability: NDArray[np.float32] = field(repr=False)
     threshold: float
+    packed: PackedMask = field(repr=False)
     clicks: tuple[Click, ...]
     clicks_obeyed: tuple[bool, ...]
     bbox: Box
@@ -61,12 +85,15 @@ class Prediction:
     seconds: float
     map_change: Tensor | None = field(default=None, repr=False)
 
-    @cached_property
+    @property
     def window_mask(self) -> NDArray[np.bool_]:
-        """The mask inside the view."""
-        mask = self.window_probability > self.threshold
-        mask.setflags(write=False)
-        return mask
+        """The mask inside the view, (view.box.height, view.box.width) bool, read-only."""
+        return self.packed.unpack()
+
+    @property
+    def window_probability(self) -> NDArray[np.float32]:
+        """Foreground probability in the view, (view.box.height, view.box.width) float32."""
+        return self.view.paste_array(self.grid_probability)
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -162,41 +189,38 @@ class Earlier:
     """The mask that a click finds, whether predicted, given or none."""
 
     window: Box
-    probability: NDArray[np.float32]
-    threshold: float
+    mask: NDArray[np.bool_]
+    """(window.height, window.width); background outside."""
     box: Box | None
     """Around the foreground, in image pixels; None if there is none."""
-    view: View | None = None
-    map_change: Tensor | None = None
+    prediction: Prediction | None = None
 
     @staticmethod
     def of(previous: Previous) -> Earlier:
         """From what `Segmenter.predict` takes as `previous`."""
         if previous is None:
-            return Earlier(Box(0, 0, 0, 0), np.zeros((0, 0), np.float32), 0.5, None)
+            return Earlier(Box(0, 0, 0, 0), np.zeros((0, 0), bool), None)
         if isinstance(previous, Prediction):
-            window = previous.view.box
-            box = Box.around(previous.window_mask)
-            return Earlier(
-                window,
-                previous.window_probability,
-                previous.threshold,
-                box and box.shifted(window.top, window.left),
-                previous.view,
-                previous.map_change,
-            )
-        corner, mask = (0, 0), previous
+            window, mask = previous.view.box, previous.window_mask
+            box = Box.around(mask)
+            return Earlier(window, mask, box and box.shifted(window.top, window.left), previous)
+        corner, given = (0, 0), previous
         if isinstance(previous, MaskWindow):
-            corner, mask = (previous.box.top, previous.box.left), previous.mask
-        mask = np.asarray(mask, bool)
+            corner, given = (previous.box.top, previous.box.left), previous.mask
+        mask = np.asarray(given, bool)
         box = Box.around(mask)
         tight = box or Box(0, 0, 0, 0)
-        return Earlier(
-            tight.shifted(*corner),
-            np.asarray(mask[tight.slices], np.float32),
-            0.5,
-            box and box.shifted(*corner),
-        )
+        return Earlier(tight.shifted(*corner), mask[tight.slices], box and box.shifted(*corner))
+
+    @property
+    def view(self) -> View | None:
+        """The view it was predicted in."""
+        return None if self.prediction is None else self.prediction.view
+
+    @property
+    def map_change(self) -> Tensor | None:
+        """What refinement added to the maps so far."""
+        return None if self.prediction is None else self.prediction.map_change
 
     def next_view(self, shape: tuple[int, int], clicked: Box) -> View:
         """The view for the mask and the box around all clicks."""
@@ -210,19 +234,19 @@ class Earlier:
             return self.view
         return zoom.next_view(self.view, shape, target)
 
-    def read(self, box: Box) -> NDArray[np.float32]:
-        """Probability in a box of the image; 0 outside the window."""
-        values = np.zeros((box.height, box.width), np.float32)
-        common = box.intersection(self.window)
-        values[common.shifted(-box.top, -box.left).slices] = self.probability[
-            common.shifted(-self.window.top, -self.window.left).slices
-        ]
-        return values
+    def probability(self, view: View) -> Tensor:
+        """On the grid of a view, (1, 1, rows, columns) float32; a given mask is certain."""
+        if self.prediction is not None and self.prediction.view == view:
+            return torch.tensor(self.prediction.grid_probability)[None, None]
+        values = np.asarray(self.mask, np.float32)
+        if self.prediction is not None:
+            values = self.prediction.window_probability
+        return view.crop(self._read(values, view.box)[..., None])
 
     def difference(self, box: Box, mask: NDArray[np.bool_]) -> Box:
         """Smallest box around the pixels where a mask, given in a box, is another one."""
         both = self.window.union(box) if self.window.height else box
-        changed = self.read(both) > self.threshold
+        changed = self._read(self.mask, both)
         changed[box.shifted(-both.top, -both.left).slices] ^= mask
         found = Box.around(changed)
         return (
@@ -230,3 +254,12 @@ class Earlier:
             if found
             else Box(box.top, box.left, box.top, box.left)
         )
+
+    def _read(self, window: NDArray[Any], box: Box) -> NDArray[Any]:
+        """The values of a window in a box of the image; 0 outside the window."""
+        values = np.zeros((box.height, box.width), window.dtype)
+        common = box.intersection(self.window)
+        values[common.shifted(-box.top, -box.left).slices] = window[
+            common.shifted(-self.window.top, -self.window.left).slices
+        ]
+        return values

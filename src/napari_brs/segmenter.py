@@ -24,7 +24,14 @@ from napari_brs.interaction_maps import interaction_maps
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.folding import fold_batch_norms
-from napari_brs.prediction import Earlier, Prediction, Previous, Progress, validate_request
+from napari_brs.prediction import (
+    Earlier,
+    PackedMask,
+    Prediction,
+    Previous,
+    Progress,
+    validate_request,
+)
 from napari_brs.refinement import Refinement, prepare, refine
 
 MAX_EVALUATIONS = 20
@@ -161,10 +168,11 @@ class Segmenter:
         start = before
 
         def prediction(look: _Look, logits: Tensor, done: Refinement | None) -> Prediction:
-            probability = look.view.paste(logits.sigmoid()).cpu().numpy()
-            probability.setflags(write=False)
+            probability = logits.sigmoid()
             box = look.view.box
-            mask = probability > threshold
+            mask = (look.view.paste(probability) > threshold).cpu().numpy()
+            on_grid = probability[0, 0].cpu().numpy()
+            on_grid.setflags(write=False)
             obeyed = tuple(
                 bool(mask[click.row - box.top, click.column - box.left]) == click.positive  # type: ignore[index]
                 for click in pixels
@@ -173,8 +181,9 @@ class Segmenter:
             return Prediction(
                 self.shape,
                 look.view,
-                probability,
+                on_grid,
                 threshold,
+                PackedMask.of(mask),
                 clicks,
                 obeyed,
                 start.difference(box, mask),
@@ -230,7 +239,7 @@ class Segmenter:
         features = self._features(view)
         previous = None
         if self.network.uses_previous and before.box is not None:
-            previous = self._tensor(view.crop(before.read(view.box)[..., None]))
+            previous = self._tensor(before.probability(view))
         click_maps = self._tensor(interaction_maps(view.to_grid(points), labels, view.grid)[None])
         change = None
         if before.map_change is not None and before.view == view:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_brs.baselines.seeds import seeds
@@ -16,7 +15,14 @@ from napari_brs.clicks import Click, click_arrays
 from napari_brs.geometry import Box, View
 from napari_brs.image import Channel, ImageSource
 from napari_brs.models import model_info
-from napari_brs.prediction import Earlier, Prediction, Previous, Progress, validate_request
+from napari_brs.prediction import (
+    Earlier,
+    PackedMask,
+    Prediction,
+    Previous,
+    Progress,
+    validate_request,
+)
 
 LONGEST = 256
 """Longest side of the grid that is segmented: a few tenths of a second at most."""
@@ -93,18 +99,21 @@ class ClassicalSegmenter:
         (top, left), (bottom, right) = pixels.min(axis=0), pixels.max(axis=0) + 1
         view = before.next_view(self.shape, Box(int(top), int(left), int(bottom), int(right)))
         probability = self._probability(view.box, clicks, given)
+        mask = probability > threshold
         rows, columns = (pixels - (view.box.top, view.box.left)).T
         # Where the grid is coarser than the image, several clicks may share one of its pixels.
-        probability[rows, columns] = [click.positive for click in clicks]
-        probability.setflags(write=False)
+        mask[rows, columns] = [click.positive for click in clicks]
+        on_grid = view.crop(probability[..., None])[0, 0].numpy()
+        on_grid.setflags(write=False)
         prediction = _Correction(
             self.shape,
             view,
-            probability,
+            on_grid,
             threshold,
+            PackedMask.of(mask),
             clicks,
             (True,) * len(clicks),
-            before.difference(view.box, probability > threshold),
+            before.difference(view.box, mask),
             None,
             time.perf_counter() - began,
             given=given,
@@ -123,7 +132,7 @@ class ClassicalSegmenter:
         image = self._image.read(box.top, box.left, box.height, box.width)
         mask = None
         if given is not None:
-            mask = view.crop(given.read(box)[..., None])[0, 0].numpy() > 0.5
+            mask = given.probability(view)[0, 0].numpy() > 0.5
         points, labels = click_arrays(clicks)
         foreground, background = seeds(view.to_grid(points), labels, grid, mask)
         if foreground.any() and background.any():
@@ -131,7 +140,7 @@ class ClassicalSegmenter:
             found = self._method(colours, foreground, background)
         else:
             found = np.full(grid, foreground.any(), np.float32)
-        return view.paste(torch.from_numpy(found)[None, None]).numpy().copy()
+        return view.paste_array(found)
 
     @property
     def _image(self) -> ImageSource:
