@@ -14,7 +14,7 @@ from torch import nn
 pytest.importorskip("lightning")
 
 from napari_brs.io.packs import DatasetPack
-from napari_brs.models import load_model
+from napari_brs.models import load_model, model_info, save_weights
 from napari_brs.networks.brs_vgg import VGG19
 from napari_brs.networks.densenet import DenseNet121
 from napari_brs.training import run as run_module
@@ -203,6 +203,24 @@ def test_encoders_start_from_imagenet(name: str, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "imagenet.pth")
     network = make_network(ModelConfig(name=name, imagenet=str(tmp_path / "imagenet.pth")))
     torch.testing.assert_close(network.encoder.state_dict()[own], source.state_dict()[own])
+
+
+def test_an_encoder_is_taken_over_from_another_network(tmp_path: Path) -> None:
+    live = model_info("brs-live").build()
+    save_weights(live, tmp_path / "live.safetensors", "brs-live")
+    save_weights(model_info("brs-vgg").build(), tmp_path / "vgg.safetensors", "brs-vgg")
+    config = ModelConfig(name="brs-densenet", encoder=str(tmp_path / "live.safetensors"))
+    image = torch.rand(1, 3, 64, 64)
+    # Its features are those of the other network's, whatever the maps are.
+    network = make_network(config).eval()
+    half = load_model(tmp_path / "live.safetensors").eval()
+    with torch.no_grad():
+        expected = half.encoder(image)
+        found = network.encoder(torch.cat([image, torch.rand(1, 2, 64, 64)], 1))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(ValueError, match=r"model\.encoder = .*vgg.* has another encoder"):
+        make_network(ModelConfig(name="brs-live", encoder=str(tmp_path / "vgg.safetensors")))
 
 
 def test_networks_that_do_not_start_from_imagenet_say_so(tmp_path: Path) -> None:

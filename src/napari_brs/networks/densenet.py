@@ -185,6 +185,24 @@ def load_imagenet(encoder: DenseNet121, state_dict: Mapping[str, Tensor]) -> Non
         raise ValueError(f"not torchvision's DenseNet-121: {error}") from error
 
 
+def copy_encoder(target: DenseNet121, source: DenseNet121) -> None:
+    """Fill an encoder with another's weights, in place.
+
+    As in `load_imagenet`, input channels that the source lacks (interaction maps)
+    get zero weights.
+    """
+    state = source.state_dict()
+    weight = state["conv0.weight"]
+    extra = target.conv0.in_channels - source.conv0.in_channels
+    if extra < 0:
+        raise ValueError(
+            f"the source has {source.conv0.in_channels} input channels, the target "
+            f"{target.conv0.in_channels}; as many or more are allowed"
+        )
+    padding = weight.new_zeros(weight.shape[0], extra, *weight.shape[2:])
+    target.load_state_dict({**state, "conv0.weight": torch.cat([weight, padding], 1)})
+
+
 def imagenet_affine() -> tuple[Tensor, Tensor]:
     """(a, b), each (3,) float64 in RGB order: torchvision's input is a u + b of ours."""
     mean = torch.tensor(_IMAGENET_MEAN_RGB, dtype=torch.float64)

@@ -19,6 +19,9 @@ class ModelConfig:
     imagenet: str = ""
     """State dict for the encoder, with torchvision's keys: ``densenet121``, or ``vgg19`` for
     brs-vgg; empty: none."""
+    encoder: str = ""
+    """Weights of a network (.safetensors) whose DenseNet-121 encoder to start from, be the rest
+    of it another network than this one; empty: none."""
     train_encoder: bool = False
 
 

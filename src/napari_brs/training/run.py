@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from napari_brs.devices import choose_device, has_bfloat16
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model, model_info, save_weights
+from napari_brs.networks.densenet import DenseNet121, copy_encoder
 
 from .config import ModelConfig, TrainingConfig, load_config
 from .data import Crop, Crops, Item, Order, read_items
@@ -153,6 +154,14 @@ def make_network(config: ModelConfig) -> nn.Module:
         if load is None:
             raise ValueError(f"model.imagenet: {config.name} does not start from ImageNet")
         load(torch.load(config.imagenet, weights_only=True))
+    if config.encoder:
+        source = getattr(load_model(config.encoder), "encoder", None)
+        if not (isinstance(encoder, DenseNet121) and isinstance(source, DenseNet121)):
+            raise ValueError(
+                f"model.encoder = {config.encoder!r}: allowed is a DenseNet-121, from a network "
+                f"with one to a network with one; {config.name} or that file has another encoder"
+            )
+        copy_encoder(encoder, source)
     if encoder is not None and not config.train_encoder:
         encoder.requires_grad_(False)
     return network
