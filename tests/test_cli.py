@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from caffe_files import blobs_of, caffemodel
 from PIL import Image
 
 from napari_brs import Click, Segmenter, __version__, models
-from napari_brs.cli import COMMANDS, main
+from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
 from napari_brs.io.labels import read_labels
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.session_file import load_session
@@ -320,6 +321,15 @@ def test_every_kind_of_image_goes_in(folder: Path, weights: str, name: str) -> N
     argv = ["segment", name, "--fg", "20,20", "-o", "l.tif", "--model", weights, *options]
     assert main(argv) == 0
     assert iou(read_labels("l.tif") == 1, two_squares() > 1000) > 0.9
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_warning_from_two_places_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with _warnings_on_one_line():
+        for place in ("one.py", "two.py"):
+            warnings.warn_explicit("pixels are lost", UserWarning, place, 1)
+        warnings.warn("others are kept", RuntimeWarning, stacklevel=1)
+    assert capsys.readouterr().err == "napari-brs: pixels are lost\nnapari-brs: others are kept\n"
 
 
 def test_values_that_are_not_finite_are_told_once(folder: Path) -> None:

@@ -14,7 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from napari_brs import __version__
 
@@ -213,12 +213,16 @@ def _one_line(text: str) -> str:
 
 @contextmanager
 def _warnings_on_one_line() -> Iterator[None]:
-    """Each warning once, without the place in the source that Python adds."""
-    usual = warnings.formatwarning
+    """Each warning once, wherever it comes from, without the place in the source."""
+    told: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = str(message)
+        if text not in told:
+            told.add(text)
+            print(f"napari-brs: {text}", file=sys.stderr)
+
     with warnings.catch_warnings():
-        warnings.simplefilter("once", append=True)
-        warnings.formatwarning = lambda message, *_, **__: f"napari-brs: {message}\n"
-        try:
-            yield
-        finally:
-            warnings.formatwarning = usual
+        warnings.simplefilter("always", UserWarning, append=True)
+        warnings.showwarning = show
+        yield
