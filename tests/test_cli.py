@@ -323,7 +323,7 @@ def test_every_kind_of_image_goes_in(folder: Path, weights: str, name: str) -> N
     assert iou(read_labels("l.tif") == 1, two_squares() > 1000) > 0.9
 
 
-@pytest.mark.filterwarnings("always")
+@pytest.mark.filterwarnings("always:pixels are lost", "always:others are kept")
 def test_a_warning_from_two_places_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     with _warnings_on_one_line():
         for place in ("one.py", "two.py"):

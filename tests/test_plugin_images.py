@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import tifffile
 
 pytest.importorskip("napari")
 
-from test_segmenter import Brightness
 
 from napari_brs.cli import main
 from napari_brs.clicks import Click
@@ -25,18 +23,8 @@ FLAT = (None, None)
 
 
 @pytest.fixture
-def controller(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
-    """The real segmenter with a network that knows bright from dark."""
-    import napari_brs.models
-    import napari_brs.segmenter
-
-    monkeypatch.setattr(napari_brs.models.ModelInfo, "available", True)
-    monkeypatch.setattr(napari_brs.segmenter, "load_model", lambda _: Brightness())
-    controller = Controller(model)
-    controller.set(device="cpu")
-    yield controller
-    controller.close()
-    controller.wait(30)
+def controller(bright: Controller) -> Controller:
+    return bright
 
 
 def scene(shape: tuple[int, int] = (120, 160)) -> np.ndarray:

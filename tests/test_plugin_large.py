@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ pytest.importorskip("napari")
 pytest.importorskip("zarr")
 
 import zarr
-from test_segmenter import Brightness
 
 from napari_brs.plugin.controller import Controller
 
@@ -24,18 +23,8 @@ FLAT = (None, None)
 
 
 @pytest.fixture
-def controller(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Controller]:
-    """The real segmenter with a network that knows bright from dark."""
-    import napari_brs.models
-    import napari_brs.segmenter
-
-    monkeypatch.setattr(napari_brs.models.ModelInfo, "available", True)
-    monkeypatch.setattr(napari_brs.segmenter, "load_model", lambda _: Brightness())
-    controller = Controller(model)
-    controller.set(device="cpu")
-    yield controller
-    controller.close()
-    controller.wait(30)
+def controller(bright: Controller) -> Controller:
+    return bright
 
 
 def squares() -> np.ndarray:

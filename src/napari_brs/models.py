@@ -88,13 +88,13 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "2a1a622b66700c9deeeb0ada6a2320e8e343161ba17c0896d26a23fd2ccb5a15",
+        "30bec0b23d07bb6d709c82eba24f4c8899cb2229baaeb99d09d79bab08b96bad",
     ),
     ModelInfo(
         "brs-densenet",
         "the network of the BRS paper (Jang & Kim, CVPR 2019), about a second per click",
         "napari_brs.networks.brs_densenet:BRSDenseNet",
-        None,
+        "1e481f7d3a21fdc2a68dcef0c8d121cd105ffd4d88b6223ac49bdd04f8bdf2dd",
     ),
     ModelInfo(
         "brs-vgg",
