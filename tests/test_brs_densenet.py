@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from napari_brs.networks.brs_densenet import BRSDenseNet
 from napari_brs.networks.caffe import import_caffemodel
 from napari_brs.networks.caffe_layers import caffe_layers, deploy_text
 
-PRETRAINED = Path(__file__).parents[1].parent / "shared" / "pretrained"
 HEIGHT, WIDTH = 96, 128
 # Deep inside: the last encoder level, a decoding block, the fine decoder's gate.
 INNER = {
@@ -185,12 +182,3 @@ def test_one_training_step_lowers_the_loss_on_its_batch():
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
     optimizer.step()
     assert loss() < before
-
-
-@pytest.mark.skipif(not PRETRAINED.is_dir(), reason="no pretrained weights beside the checkout")
-def test_imagenet_start_reads_the_image_alone():
-    network = BRSDenseNet().eval()
-    path = PRETRAINED / "densenet121_imagenet_torchvision.pth"
-    network.load_imagenet(torch.load(path, weights_only=True))
-    assert network.encoder.conv0.weight[:, :3].abs().max() > 0
-    assert (network.encoder.conv0.weight[:, 3:] == 0).all()

@@ -95,15 +95,15 @@ def test_conv4_and_conv5_stay_as_they_were_when_not_given():
     assert torch.equal(encoder.features[19].weight, before)
 
 
-def test_interaction_maps_start_without_influence_on_the_encoder_but_get_a_gradient():
-    network = BRSVgg()
-    network.load_imagenet(random_state(last=16))
-    x = torch.randn(1, 5, 32, 32)
-    other = torch.cat([x[:, :3], torch.rand(1, 2, 32, 32)], 1)
-    first, second = network.encoder(x).s4, network.encoder(other).s4
-    torch.testing.assert_close(first, second)
-    first.sum().backward()
-    assert network.encoder.features[0].weight.grad[:, 3:].abs().max() > 0
+def test_interaction_maps_are_felt_from_the_start_and_images_without_clicks_are_their_own():
+    state = random_state(last=16)
+    alone, with_maps = VGG19(3), VGG19(5)
+    alone.load_imagenet(state)
+    with_maps.load_imagenet(state)
+    image, maps = torch.randn(1, 3, 32, 32), torch.rand(1, 2, 32, 32)
+    expected = alone(image).s4
+    torch.testing.assert_close(with_maps(torch.cat([image, 0 * maps], 1)).s4, expected)
+    assert (with_maps(torch.cat([image, maps], 1)).s4 - expected).norm() > 0.05 * expected.norm()
 
 
 @pytest.mark.parametrize("name", ["features.0.weight", "features.16.bias"])

@@ -15,6 +15,7 @@ from napari_brs.networks.densenet import (
     load_imagenet,
     normalize,
     pad_to_multiple,
+    widen,
 )
 
 PRETRAINED = Path(__file__).parents[1].parent / "shared" / "pretrained"
@@ -142,18 +143,26 @@ def test_our_zero_is_less_than_a_hundredth_of_a_standard_deviation_off_torchvisi
     assert 0 < offset.abs().max() < 0.01
 
 
-def test_interaction_maps_do_not_change_freshly_loaded_features_but_get_a_gradient():
+def test_interaction_maps_are_felt_from_the_start_and_images_without_clicks_are_their_own():
     state = random_state()
     alone, with_maps = DenseNet121(3).eval(), DenseNet121(5).eval()
     load_imagenet(alone, state)
     load_imagenet(with_maps, state)
-    image = normalize(random_image(32, 32))
-    five = torch.cat([image, torch.rand(1, 2, 32, 32)], 1)
-    for found, expected in zip(with_maps(five), alone(image), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-    with_maps(five).s4.sum().backward()
-    assert with_maps.conv0.weight.grad is not None
-    assert with_maps.conv0.weight.grad[:, 3:].abs().max() > 0
+    image, maps = normalize(random_image(32, 32)), torch.rand(1, 2, 32, 32)
+    expected = alone(image).s4
+    without = with_maps(torch.cat([image, 0 * maps], 1)).s4
+    torch.testing.assert_close(without, expected, rtol=1e-4, atol=1e-4)
+    assert (with_maps(torch.cat([image, maps], 1)).s4 - expected).norm() > 0.05 * expected.norm()
+
+
+def test_a_widened_convolution_keeps_its_weights_and_adds_random_ones_of_their_size():
+    weight = 0.3 * torch.randn(64, 3, 7, 7)
+    wide = widen(weight, 5)
+    assert torch.equal(wide[:, :3], weight)
+    torch.testing.assert_close(wide[:, 3:].std(), torch.tensor(0.3), rtol=0.1, atol=0)
+    assert torch.equal(widen(weight, 3), weight)
+    with pytest.raises(ValueError, match="5 input channels, the target 3"):
+        widen(wide, 3)
 
 
 @pytest.mark.parametrize("name", ["features.conv0.weight", "features.transition2.conv.weight"])

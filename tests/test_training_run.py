@@ -211,16 +211,36 @@ def test_an_encoder_is_taken_over_from_another_network(tmp_path: Path) -> None:
     save_weights(model_info("brs-vgg").build(), tmp_path / "vgg.safetensors", "brs-vgg")
     config = ModelConfig(name="brs-densenet", encoder=str(tmp_path / "live.safetensors"))
     image = torch.rand(1, 3, 64, 64)
-    # Its features are those of the other network's, whatever the maps are.
+    # Where there are no clicks, its features are those of the other network.
     network = make_network(config).eval()
     half = load_model(tmp_path / "live.safetensors").eval()
     with torch.no_grad():
         expected = half.encoder(image)
-        found = network.encoder(torch.cat([image, torch.rand(1, 2, 64, 64)], 1))
+        found = network.encoder(torch.cat([image, torch.zeros(1, 2, 64, 64)], 1))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
     with pytest.raises(ValueError, match=r"model\.encoder = .*vgg.* has another encoder"):
         make_network(ModelConfig(name="brs-live", encoder=str(tmp_path / "vgg.safetensors")))
+
+
+def test_decoders_are_taken_over_where_they_fit(tmp_path: Path) -> None:
+    source = model_info("brs-densenet").build()
+    save_weights(source, tmp_path / "densenet.safetensors", "brs-densenet")
+    half = load_model(tmp_path / "densenet.safetensors").state_dict()
+    path = str(tmp_path / "densenet.safetensors")
+    network = make_network(ModelConfig(name="brs-vgg", decoders=path))
+    found = network.state_dict()
+    same = [
+        name
+        for name, tensor in found.items()
+        if name in half and tensor.shape == half[name].shape and torch.equal(tensor, half[name])
+    ]
+    assert {name for name in found if name.startswith("fine.")} <= set(same)
+    # The skip connection's convolution has the encoder's channels, that behind it has not.
+    assert "coarse.block16.convs.0.conv.weight" in same
+    assert "coarse.block16.lateral.conv.weight" not in same
+    with pytest.raises(ValueError, match=r"model\.decoders = .*densenet.* another network"):
+        make_network(ModelConfig(name="brs-live", decoders=path))
 
 
 def test_networks_that_do_not_start_from_imagenet_say_so(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_brs.networks.brs import INPUT_CHANNELS, BRSNetwork
-from napari_brs.networks.densenet import IMAGE_SCALE, Levels
+from napari_brs.networks.densenet import IMAGE_SCALE, Levels, widen
 
 _CONVOLUTIONS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, number
 _PRETRAINED_CONVOLUTIONS = 8  # conv1_1 to conv3_4
@@ -64,8 +64,8 @@ class VGG19(nn.Module):
         pooling commute with a positive factor. Their usual hundreds thus come down
         to what the decoders' gates can take without saturating.
 
-        Input channels after the third (interaction maps) get zero weights, so
-        that the features start as the image's own.
+        Input channels after the third (interaction maps) get random weights;
+        see `densenet.widen`.
 
         Parameters
         ----------
@@ -88,10 +88,9 @@ class VGG19(nn.Module):
                 continue
             weight = _tensor(state_dict, f"{name}.weight", shape)
             bias = _tensor(state_dict, f"{name}.bias", shape[:1])
-            extra = weight.new_zeros(shape[0], conv.in_channels - shape[1], 3, 3)
             assert conv.bias is not None
             targets += [
-                (conv.weight, torch.cat([weight, extra], 1)),
+                (conv.weight, widen(weight, conv.in_channels)),
                 (conv.bias, bias * IMAGE_SCALE),
             ]
         with torch.no_grad():

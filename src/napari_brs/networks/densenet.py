@@ -144,9 +144,7 @@ def load_imagenet(encoder: DenseNet121, state_dict: Mapping[str, Tensor]) -> Non
     two equal at the border too. In training mode batch statistics remove the
     constant by themselves.
 
-    Input channels after the third (interaction maps) get zero weights: the
-    features start as the image's own, with running statistics that fit, and
-    the gradient of a zero weight is not zero.
+    Input channels after the third (interaction maps) get random weights; see `widen`.
 
     Parameters
     ----------
@@ -176,8 +174,7 @@ def load_imagenet(encoder: DenseNet121, state_dict: Mapping[str, Tensor]) -> Non
             f"got {tuple(state['conv0.weight'].shape)}"
         )
     weight, constant = convert_first_convolution(state["conv0.weight"])
-    extra = weight.new_zeros(weight.shape[0], encoder.conv0.in_channels - 3, *weight.shape[2:])
-    state["conv0.weight"] = torch.cat([weight, extra], 1)
+    state["conv0.weight"] = widen(weight, encoder.conv0.in_channels)
     state["norm0.running_mean"] = state["norm0.running_mean"] - constant
     try:
         encoder.load_state_dict(state)
@@ -189,18 +186,49 @@ def copy_encoder(target: DenseNet121, source: DenseNet121) -> None:
     """Fill an encoder with another's weights, in place.
 
     As in `load_imagenet`, input channels that the source lacks (interaction maps)
-    get zero weights.
+    get random weights.
+
+    Raises
+    ------
+    ValueError
+        When the source has more input channels than the target.
     """
     state = source.state_dict()
-    weight = state["conv0.weight"]
-    extra = target.conv0.in_channels - source.conv0.in_channels
+    weight = widen(state["conv0.weight"], target.conv0.in_channels)
+    target.load_state_dict({**state, "conv0.weight": weight})
+
+
+def widen(weight: Tensor, in_channels: int) -> Tensor:
+    """A first convolution's weights for more input channels (interaction maps).
+
+    The new ones are random, with the root mean square of those that are there. From zero
+    they would take tens of thousands of steps at a pretrained encoder's low rate to
+    arrive there, and the clicks would go unnoticed meanwhile.
+
+    Parameters
+    ----------
+    weight : (O, C, h, w)
+    in_channels : int
+        C or more.
+
+    Returns
+    -------
+    (O, in_channels, h, w)
+
+    Raises
+    ------
+    ValueError
+        When ``in_channels`` is less than C.
+    """
+    extra = in_channels - weight.shape[1]
     if extra < 0:
         raise ValueError(
-            f"the source has {source.conv0.in_channels} input channels, the target "
-            f"{target.conv0.in_channels}; as many or more are allowed"
+            f"the source has {weight.shape[1]} input channels, the target {in_channels}; "
+            "as many or more are allowed"
         )
-    padding = weight.new_zeros(weight.shape[0], extra, *weight.shape[2:])
-    target.load_state_dict({**state, "conv0.weight": torch.cat([weight, padding], 1)})
+    spread = weight.square().mean().sqrt()
+    new = torch.randn(weight.shape[0], extra, *weight.shape[2:]) * spread
+    return torch.cat([weight, new], 1)
 
 
 def imagenet_affine() -> tuple[Tensor, Tensor]:

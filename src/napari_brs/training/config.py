@@ -22,6 +22,9 @@ class ModelConfig:
     encoder: str = ""
     """Weights of a network (.safetensors) whose DenseNet-121 encoder to start from, be the rest
     of it another network than this one; empty: none."""
+    decoders: str = ""
+    """Weights of a BRS network (.safetensors) whose decoders to start from, where its encoder's
+    channels leave them the same shape; empty: none."""
     train_encoder: bool = False
 
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from napari_brs.devices import choose_device, has_bfloat16
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model, model_info, save_weights
+from napari_brs.networks.brs import BRSNetwork
 from napari_brs.networks.densenet import DenseNet121, copy_encoder
 
 from .config import ModelConfig, TrainingConfig, load_config
@@ -162,9 +163,24 @@ def make_network(config: ModelConfig) -> nn.Module:
                 f"with one to a network with one; {config.name} or that file has another encoder"
             )
         copy_encoder(encoder, source)
+    if config.decoders:
+        _copy_decoders(network, load_model(config.decoders), config)
     if encoder is not None and not config.train_encoder:
         encoder.requires_grad_(False)
     return network
+
+
+def _copy_decoders(target: nn.Module, source: nn.Module, config: ModelConfig) -> None:
+    """Fill the decoders of a BRS network with another's tensors of the same shape, in place."""
+    if not (isinstance(target, BRSNetwork) and isinstance(source, BRSNetwork)):
+        raise ValueError(
+            f"model.decoders = {config.decoders!r}: allowed is a brs-densenet or brs-vgg for a "
+            f"brs-densenet or brs-vgg; {config.name} or that file is another network"
+        )
+    for mine, theirs in ((target.coarse, source.coarse), (target.fine, source.fine)):
+        state, given = mine.state_dict(), theirs.state_dict()
+        fitting = {name: t for name, t in given.items() if t.shape == state[name].shape}
+        mine.load_state_dict(state | fitting)
 
 
 def compile_submodules(network: nn.Module, names: Sequence[str]) -> None:
