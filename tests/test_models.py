@@ -50,6 +50,12 @@ def test_shipped_weights_load_match_their_sha256_and_have_a_card(info):
     assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
 
 
+def test_weights_that_are_not_installed_are_asked_for_by_their_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_brs.models.WEIGHTS", tmp_path)
+    with pytest.raises(FileNotFoundError, match=rf"brs-densenet are not installed.*{tmp_path}"):
+        load_model("brs-densenet")
+
+
 def test_saved_weights_come_back_to_half_precision_and_predict_the_same(network, weights):
     loaded = load_model(weights)
     for key, value in network.state_dict().items():

@@ -24,6 +24,7 @@ NOT_SOURCE = shutil.ignore_patterns(
     ".*", "__pycache__", "*.egg-info", "build", "dist", "runs", "demo-output"
 )
 WEIGHTS = "brs-live.safetensors"
+TOO_LARGE = "brs-vgg.safetensors"
 CELL = Click(147, 294)
 
 pytestmark = pytest.mark.packaging
@@ -92,9 +93,15 @@ def test_the_wheel_holds_every_file_of_the_package_the_manifest_and_the_weights(
         f"napari_brs/{folder}/{path.name}"
         for folder, pattern in (("weights", "*"), ("benchmarks", "*.py"))
         for path in (ROOT / folder).glob(pattern)
+        if path.name != TOO_LARGE
     }
     assert f"napari_brs/weights/{WEIGHTS}" in wanted
     assert names == wanted | {"napari_brs_manifest/napari.yaml"}
+
+
+def test_pypi_takes_the_wheel_and_the_sdist(built):
+    for path in built.iterdir():
+        assert path.stat().st_size < 100e6, path.name
 
 
 def test_the_sdist_holds_what_is_needed_to_build_and_to_test(built):

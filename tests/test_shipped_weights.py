@@ -17,7 +17,9 @@ from napari_brs.models import model_info
 SAMPLES = Path(__file__).parents[1] / "src/napari_brs/plugin/samples"
 
 
-@pytest.mark.parametrize(("model", "megabytes"), [("brs-live", 20), ("brs-densenet", 36)])
+@pytest.mark.parametrize(
+    ("model", "megabytes"), [("brs-live", 20), ("brs-densenet", 36), ("brs-vgg", 60)]
+)
 def test_the_shipped_weights_are_small_enough(model, megabytes):
     assert model_info(model).path.stat().st_size <= megabytes * 1e6
 
@@ -27,9 +29,11 @@ def test_the_shipped_weights_are_small_enough(model, megabytes):
     [
         ("brs-live", "phase_contrast", 6),
         ("brs-live", "nuclei", 6),
-        # Every click of the paper's network is a pass of the whole of it.
+        # Every click of the paper's networks is a pass of the whole of them.
         ("brs-densenet", "phase_contrast", 3),
         ("brs-densenet", "nuclei", 3),
+        ("brs-vgg", "phase_contrast", 3),
+        ("brs-vgg", "nuclei", 3),
     ],
 )
 def test_figures_of_the_card_hold_on_the_sample_images(model, name, objects):

@@ -88,19 +88,19 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "30bec0b23d07bb6d709c82eba24f4c8899cb2229baaeb99d09d79bab08b96bad",
+        "d00028578944a99fa95311a8892d411550702ec75455cc50b19e5c1ccd983b4e",
     ),
     ModelInfo(
         "brs-densenet",
         "the network of the BRS paper (Jang & Kim, CVPR 2019), about a second per click",
         "napari_brs.networks.brs_densenet:BRSDenseNet",
-        "1e481f7d3a21fdc2a68dcef0c8d121cd105ffd4d88b6223ac49bdd04f8bdf2dd",
+        "9d126758aba6982484ae2195bcfbf456df8a16f89fe8806ef762563b411c7ce5",
     ),
     ModelInfo(
         "brs-vgg",
-        "the paper's second network, on VGG-19",
+        "the paper's second network, on VGG-19; barely trained, for comparison only",
         "napari_brs.networks.brs_vgg:BRSVgg",
-        None,
+        "7d916370c8bf5d6d33b6cc888691a3292264b9f14e72d8ea41edbe781c962d28",
     ),
     ModelInfo(
         "unet-cells",
@@ -200,6 +200,11 @@ def load_model(name_or_path: str | os.PathLike[str]) -> InteractiveNetwork:
         if info.kind == "classical":
             raise ValueError(f"{info.name} is no network and has no weights to load")
         path, expected = info.path, info.sha256
+        if not info.available and expected is not None:
+            raise FileNotFoundError(
+                f"the weights of {info.name} are not installed, for their size: give "
+                f"weights/{path.name} of the project's repository instead, or copy it to {path}"
+            )
         if not info.available:
             raise FileNotFoundError(
                 f"no weights are shipped for {info.name}; give a .safetensors file instead, "
