@@ -201,9 +201,9 @@ def copy_encoder(target: DenseNet121, source: DenseNet121) -> None:
 def widen(weight: Tensor, in_channels: int) -> Tensor:
     """A first convolution's weights for more input channels (interaction maps).
 
-    The new ones are random, with the root mean square of those that are there. From zero
-    they would take tens of thousands of steps at a pretrained encoder's low rate to
-    arrive there, and the clicks would go unnoticed meanwhile.
+    The new ones are random, with the root mean square of those that are there. From zero,
+    at a pretrained encoder's low rate, they had a twenty-fifth of that after 560 steps,
+    and most clicks went unnoticed.
 
     Parameters
     ----------
