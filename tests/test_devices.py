@@ -14,12 +14,13 @@ def test_an_unknown_or_missing_device_is_refused_with_those_allowed():
     ("device", "abilities", "expected"),
     [
         ("cpu", {"amx_bf16": True}, True),
-        ("cpu", {"avx512_bf16": True, "amx_bf16": False}, False),
+        ("cpu", {"avx512_bf16": True, "amx_bf16": False}, True),
+        ("cpu", {"avx512_bf16": False, "amx_bf16": False, "avx512_f": True}, False),
         ("cpu", {}, False),
         ("mps", {"amx_bf16": True}, False),
     ],
 )
-def test_only_matrix_units_count_as_bfloat16_of_a_cpu(monkeypatch, device, abilities, expected):
+def test_only_units_for_it_count_as_bfloat16_of_a_cpu(monkeypatch, device, abilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
     assert has_bfloat16(device) is expected
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class HalfPrecision(nn.Module):
     """Another network under autocast to bfloat16; what goes in and comes out is float32.
 
-    On CPUs with matrix units (AMX) that halves the time of forward and backward pass.
+    On CPUs with units for it (AMX, AVX512-BF16) that halves the time of forward and backward pass.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--sources", nargs="+", metavar="NAME", help="only images NAME-…")
     parser.add_argument(
-        "--half", action="store_true", help="convolutions in bfloat16: faster on CPUs with AMX"
+        "--half",
+        action="store_true",
+        help="convolutions in bfloat16: faster on CPUs with AMX or AVX512-BF16",
     )
     parser.add_argument(
         "--longest", type=int, metavar="PIXELS", help="scale longer images down to that side"
