@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.decoders import CoarseDecoder, FineDecoder
-from napari_brs.networks.densenet import normalize, pad_to_multiple
+from napari_brs.networks.densenet import Levels, normalize, pad_to_multiple
 
 INPUT_CHANNELS = 5
 """Blue, green, red, foreground map, background map."""
@@ -57,13 +57,32 @@ class BRSNetwork(InteractiveNetwork):
         ValueError
             When the maps' batch, height or width is not the image's.
         """
+        x = self.stack(features, maps)
+        height, width = maps.shape[-2:]
+        coarse, fine, _ = self.decode_levels(x, self.encoder(x))
+        return coarse[..., :height, :width], fine[..., :height, :width]
+
+    def stack(self, features: NamedTuple, maps: Tensor) -> Tensor:
+        """The network's input (B, 5, H, W), with zeros up to multiples of 32.
+
+        Raises
+        ------
+        ValueError
+            When the maps' batch, height or width is not the image's.
+        """
         image = cast(ImageFeatures, features).image
         batch, _, height, width = image.shape
         if maps.shape != (batch, 2, height, width):
             raise ValueError(
                 f"maps must have shape {(batch, 2, height, width)}, got {tuple(maps.shape)}"
             )
-        x = pad_to_multiple(torch.cat([image, maps], 1), 32)
-        coarse = self.coarse(self.encoder(x))
+        return pad_to_multiple(torch.cat([image, maps], 1), 32)
+
+    def decode_levels(self, x: Tensor, levels: Levels) -> tuple[Tensor, Tensor, Levels]:
+        """Coarse and fine logits (B, 1, H, W) of an input and the encoder's levels for it.
+
+        And what the coarse decoder read from these; see `CoarseDecoder.read`.
+        """
+        coarse, readings = self.coarse(levels)
         fine = self.fine(torch.cat([x, torch.sigmoid(coarse)], 1))
-        return coarse[..., :height, :width], fine[..., :height, :width]
+        return coarse, fine, readings

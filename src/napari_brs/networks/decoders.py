@@ -94,13 +94,18 @@ class DecodingBlock(nn.Module):
         self.lateral = conv_unit(skip_channels, in_channels, 1, bias=True)
         self.convs = decoding_convolutions(2 * in_channels, in_channels, out_channels)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        y: Tensor = self.convs(torch.cat([self.up(x), self.lateral(self.gate(skip))], 1))
+    def read(self, skip: Tensor) -> Tensor:
+        """What the block takes from a skip connection."""
+        y: Tensor = self.lateral(self.gate(skip))
+        return y
+
+    def forward(self, x: Tensor, reading: Tensor) -> Tensor:
+        y: Tensor = self.convs(torch.cat([self.up(x), reading], 1))
         return y
 
 
 class CoarseDecoder(nn.Module):
-    """Encoder levels -> coarse logits (B, 1, H, W) at the input's resolution.
+    """Encoder levels -> coarse logits (B, 1, H, W) at the input's resolution, and its readings.
 
     Parameters
     ----------
@@ -120,13 +125,25 @@ class CoarseDecoder(nn.Module):
         # Kernels that tile without overlap cannot interpolate; ones repeat each logit.
         nn.init.ones_(self.upsample.weight)
 
-    def forward(self, levels: Levels) -> Tensor:
-        x = self.convs(self.gate(levels.s32))
-        x = self.block16(x, levels.s16)
-        x = self.block8(x, levels.s8)
-        x = self.block4(x, levels.s4)
+    def read(self, levels: Levels) -> Levels:
+        """What the decoder takes from each level.
+
+        Normalised features of 64, 128, 256 and 256 channels, whatever the encoder's are.
+        """
+        return Levels(
+            self.block4.read(levels.s4),
+            self.block8.read(levels.s8),
+            self.block16.read(levels.s16),
+            self.convs(self.gate(levels.s32)),
+        )
+
+    def forward(self, levels: Levels) -> tuple[Tensor, Levels]:
+        readings = self.read(levels)
+        x = self.block16(readings.s32, readings.s16)
+        x = self.block8(x, readings.s8)
+        x = self.block4(x, readings.s4)
         logits: Tensor = self.upsample(self.predict(x))
-        return logits
+        return logits, readings
 
 
 class FineDecoder(nn.Module):

@@ -25,6 +25,9 @@ class ModelConfig:
     decoders: str = ""
     """Weights of a BRS network (.safetensors) whose decoders to start from, where its encoder's
     channels leave them the same shape; empty: none."""
+    teacher: str = ""
+    """Weights of a BRS network (.safetensors) whose decoder's readings of its encoder this BRS
+    network's are to match, beside the masks; empty: none."""
     train_encoder: bool = False
 
 
@@ -91,6 +94,8 @@ class LossConfig:
     """Weight of the fine probability's loss; 0 trains without the fine decoder."""
     clicks: float = 0.2
     """Weight of the cross-entropy in the neighbourhood of the clicks."""
+    hints: float = 1.0
+    """Weight of the difference to what the teacher's decoder reads from its encoder."""
     cores: float = 1.0
     """Weight of the cores' loss against the foreground's, without clicks."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_brs.networks.base import InteractiveNetwork
+from napari_brs.networks.brs import BRSNetwork
 
 from .click_sampling import (
     MAX_DISTANCE,
@@ -23,6 +24,7 @@ from .click_sampling import (
 )
 from .config import ClickConfig, LossConfig
 from .data import Crop
+from .hints import Teacher
 from .losses import cross_entropy_loss, normalized_focal_loss
 
 _MAX_FOREGROUND = 10
@@ -42,13 +44,22 @@ class Step(NamedTuple):
 class ClickRounds(nn.Module):
     """Loss of an interactive network over rounds of simulated clicks.
 
+    With a teacher, its hints are part of the loss; the network then is a `BRSNetwork`.
+
     The forward pass of a module, so that Fabric can wrap it for its precision
     and for several devices.
     """
 
-    def __init__(self, network: InteractiveNetwork, clicks: ClickConfig, loss: LossConfig) -> None:
+    def __init__(
+        self,
+        network: InteractiveNetwork,
+        clicks: ClickConfig,
+        loss: LossConfig,
+        teacher: Teacher | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
+        self.teacher = teacher
         self._clicks, self._loss = clicks, loss
 
     def forward(self, crop: Crop, seed: tuple[int, int, int]) -> Step:
@@ -87,7 +98,14 @@ class ClickRounds(nn.Module):
         total = crop.image.new_zeros(())
         for number in range(1, rounds + 1):
             with torch.set_grad_enabled(number in trained and torch.is_grad_enabled()):
-                coarse, fine = self.network.decode_both(features, maps_of(distances), previous)
+                maps = maps_of(distances)
+                if self.teacher is not None and number in trained:
+                    coarse, fine, hints = self.teacher.decode_both(
+                        cast(BRSNetwork, self.network), features, maps
+                    )
+                    total = total + self._loss.hints * hints.mean()
+                else:
+                    coarse, fine = self.network.decode_both(features, maps, previous)
                 if number in trained:
                     total = total + self._round_loss(coarse, fine, target, valid, distances)
             prediction = (fine if self._loss.fine else coarse).detach()

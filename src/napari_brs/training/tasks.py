@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
+from napari_brs.networks.brs import BRSNetwork
 from napari_brs.networks.unet import SegmentationNetwork
 
-from .config import TrainingConfig
+from .config import ModelConfig, TrainingConfig
 from .data import Item
+from .hints import Teacher
 from .rounds import ClickRounds
 from .segmentation import WholeImage, foreground_ious, spread
 from .validation import choose_objects, click_ious
@@ -41,7 +44,7 @@ def make_task(network: nn.Module, config: TrainingConfig) -> Task:
     Raises
     ------
     ValueError
-        If ``data.targets`` does not suit it.
+        If ``data.targets`` or ``model.teacher`` does not suit it.
     """
     interactive = isinstance(network, InteractiveNetwork)
     targets = "objects" if interactive else "foreground"
@@ -50,17 +53,30 @@ def make_task(network: nn.Module, config: TrainingConfig) -> Task:
             f"data.targets = {config.data.targets!r}: "
             f"allowed with {config.model.name} is {targets!r}"
         )
-    return Clicking(config) if interactive else Segmenting(config)
+    teacher = make_teacher(network, config.model) if config.model.teacher else None
+    return Clicking(config, teacher) if interactive else Segmenting(config)
+
+
+def make_teacher(network: nn.Module, config: ModelConfig) -> Teacher:
+    """The configured teacher of a network; a ValueError if either is no BRS network."""
+    teacher = load_model(config.teacher)
+    if not (isinstance(network, BRSNetwork) and isinstance(teacher, BRSNetwork)):
+        raise ValueError(
+            f"model.teacher = {config.teacher!r}: allowed is a brs-densenet or brs-vgg for a "
+            f"brs-densenet or brs-vgg; {config.name} or that file is another network"
+        )
+    return Teacher(teacher)
 
 
 class Clicking:
     """One object for every row of clicks."""
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, teacher: Teacher | None) -> None:
         self._config = config
+        self._teacher = teacher
 
     def module(self, network: InteractiveNetwork) -> nn.Module:
-        return ClickRounds(network, self._config.clicks, self._config.loss)
+        return ClickRounds(network, self._config.clicks, self._config.loss, self._teacher)
 
     def choose(self, items: Sequence[Item]) -> list[tuple[Item, int]]:
         return choose_objects(items, self._config.validation.images)
