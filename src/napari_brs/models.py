@@ -100,7 +100,7 @@ _MODELS = (
         "brs-vgg",
         "the paper's second network, on VGG-19; barely trained, for comparison only",
         "napari_brs.networks.brs_vgg:BRSVgg",
-        "7d916370c8bf5d6d33b6cc888691a3292264b9f14e72d8ea41edbe781c962d28",
+        "4db49d57064c5c4f3e2bbbd521cdbfce59a28d540bc344d7dd058c6464808049",
     ),
     ModelInfo(
         "unet-cells",
