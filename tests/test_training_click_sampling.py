@@ -15,9 +15,11 @@ from napari_brs.training.click_sampling import (
     depth,
     draw_points,
     error_clicks,
+    filled_boxes,
     k_medoids,
     maps_of,
     medoid_clicks,
+    moved,
     spoil,
 )
 
@@ -180,3 +182,39 @@ def test_spoilt_masks_resemble_the_truth_and_differ_from_it() -> None:
     assert ious.min() > 0.3
     assert ious.max() - ious.min() > 0.2
     assert spoil(truth[:0], torch.Generator()).shape == (0, 1, 128, 128)
+
+
+def test_moved_masks_keep_their_size_and_lose_their_place() -> None:
+    truth = _masks(*(_disk((128, 128), 60, 60, 25) for _ in range(40)))
+    found = moved(truth, torch.Generator().manual_seed(0))
+    sizes = (found.sum((1, 2, 3)) / truth.sum((1, 2, 3))).sqrt()
+    assert 0.95 < sizes.median() < 1.05
+    assert sizes.std() > 0.05
+    ious = (found & truth).sum((1, 2, 3)) / (found | truth).sum((1, 2, 3))
+    assert 0.5 < ious.median() < 0.9
+    rows = torch.arange(128.0).view(1, 1, -1, 1)
+    middles = (found * rows).sum((1, 2, 3)) / found.sum((1, 2, 3))
+    # 12 % of the root of the area, 44 pixels.
+    assert 4 < (middles - 60).std() < 7
+
+
+def test_nothing_moved_or_boxed_stays_nothing() -> None:
+    nothing = torch.zeros(2, 1, 32, 32, dtype=torch.bool)
+    assert not moved(nothing, torch.Generator()).any()
+    assert not filled_boxes(nothing, torch.Generator()).any()
+
+
+def test_filled_boxes_are_rectangles_near_the_bounding_box() -> None:
+    truth = _masks(*(_disk((128, 128), 60, 50, 20) for _ in range(20)))
+    boxes = filled_boxes(truth, torch.Generator().manual_seed(0))
+    areas = set()
+    for box in boxes[:, 0]:
+        rows, columns = box.any(1), box.any(0)
+        assert (box == rows[:, None] & columns[None]).all()
+        for span, first, last in ((rows, 40, 80), (columns, 30, 70)):
+            found = torch.nonzero(span).flatten()
+            # 15 % of 41 pixels.
+            assert abs(int(found[0]) - first) <= 7
+            assert abs(int(found[-1]) - last) <= 7
+        areas.add(int(box.sum()))
+    assert len(areas) > 10

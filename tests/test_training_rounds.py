@@ -101,6 +101,34 @@ def test_corrections_start_from_a_spoilt_mask_clicked_where_it_errs() -> None:
     assert (spoilt[clicked] != target[clicked]).all()
 
 
+def test_boxes_are_shown_as_previous_masks_with_and_without_a_click() -> None:
+    network = _Recorder(0.0)
+    config = replace(SINGLE, single=0.0, box=1.0, rounds=(1.0,))
+    for step in range(4):
+        ClickRounds(network, config, LossConfig())(_crop(), (0, step, 0))
+    target = _crop().masks.flatten(0, 1)
+    clicks = set()
+    for maps, previous in network.seen:
+        shown = previous[:, 0] > 0.5
+        assert ((shown & target).sum((1, 2)) > 0.6 * target.sum((1, 2))).all()
+        assert target[maps[:, 0] == 1].all()
+        clicks |= set((maps == 1).sum((1, 2, 3)).tolist())
+    assert clicks == {0, 1}
+
+
+def test_moved_masks_are_clicked_inside_the_object_and_themselves() -> None:
+    network = _Recorder(0.0)
+    config = replace(SINGLE, single=0.0, moved=1.0, rounds=(1.0,))
+    ClickRounds(network, config, LossConfig())(_crop(), (0, 0, 0))
+    ((maps, previous),) = network.seen
+    target = _crop().masks.flatten(0, 1)
+    shown = previous[:, 0] > 0.5
+    assert (shown != target).any((1, 2)).all()
+    clicked = maps[:, 0] == 1
+    assert (clicked.sum((1, 2)) == 1).all()
+    assert (shown & target)[clicked].all()
+
+
 def test_several_clicks_at_once_have_the_right_sign() -> None:
     network = _Recorder(0.0)
     config = replace(SINGLE, single=0.0, rounds=(1.0,))

@@ -20,7 +20,7 @@ from napari_brs.networks.densenet import DenseNet121
 from napari_brs.training import run as run_module
 from napari_brs.training.config import ModelConfig, load_config, parse_config
 from napari_brs.training.data import Crop, Crops, read_items
-from napari_brs.training.rounds import ClickRounds
+from napari_brs.training.rounds import ClickRounds, Step
 from napari_brs.training.run import (
     BEST,
     CHECKPOINT,
@@ -190,6 +190,24 @@ def test_network_starts_from_given_weights(blobs: Path, tmp_path: Path) -> None:
     assert all(p.requires_grad for p in network.parameters())
     with pytest.raises(ValueError, match="holds no brs-densenet"):
         make_network(ModelConfig(name="brs-densenet", initial=str(best)))
+
+
+def test_the_encoder_is_trained_every_so_manieth_step(
+    blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(tmp_path, 3)
+    text = config.read_text() + "\n[model]\ntrain_encoder = true\n"
+    config.write_text(text.replace("[optimizer]", "[optimizer]\nencoder_every = 2"))
+    trained = []
+    forward = ClickRounds.forward
+
+    def record(module: ClickRounds, crop: Crop, seed: tuple[int, int, int]) -> Step:
+        trained.append(module.network.encoder.conv0.weight.requires_grad)
+        return forward(module, crop, seed)
+
+    monkeypatch.setattr(ClickRounds, "forward", record)
+    train(config, [blobs], output=tmp_path / "out")
+    assert trained == [True, False, True]
 
 
 @pytest.mark.parametrize("name", ["brs-live", "brs-densenet", "brs-vgg"])

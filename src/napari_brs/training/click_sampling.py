@@ -221,3 +221,71 @@ def spoil(mask: Tensor, generator: torch.Generator) -> Tensor:
         blobs = F.interpolate(noise, one.shape[-2:], mode="bilinear") > 0.8
         result.append((changed > 0.5) ^ blobs)
     return torch.cat(result)
+
+
+def moved(mask: Tensor, generator: torch.Generator) -> Tensor:
+    """Masks as a neighbouring frame or plane has them: shifted, scaled and a little deformed.
+
+    Shifts have a standard deviation of 12 % of the object's size (the root of its area), its
+    size changes by 10 %, and its outline by 5 %, in waves about as long as the object.
+
+    Parameters
+    ----------
+    mask : (B, 1, H, W) bool
+
+    Returns
+    -------
+    (B, 1, H, W) bool
+    """
+    height, width = mask.shape[-2:]
+    rows = torch.arange(height, device=mask.device, dtype=torch.float)
+    columns = torch.arange(width, device=mask.device, dtype=torch.float)
+    result = [mask[:0]]
+    for one in mask[:, None]:
+        inside = one[0, 0]
+        area = float(inside.sum())
+        if not area:
+            result.append(one)
+            continue
+        size = area**0.5
+        middle = (inside.sum(1) * rows).sum() / area, (inside.sum(0) * columns).sum() / area
+        shift = 0.12 * size * torch.randn(2, generator=generator)
+        scale = float(torch.exp(0.1 * torch.randn(1, generator=generator)))
+        cells = [max(2, min(16, round(n / size))) for n in (height, width)]
+        waves = 0.05 * size * torch.randn((1, 2, *cells), generator=generator)
+        waves = F.interpolate(waves.to(mask.device), (height, width), mode="bicubic")[0]
+        row = middle[0] + (rows[:, None] - middle[0]) / scale - shift[0] + waves[0]
+        column = middle[1] + (columns[None] - middle[1]) / scale - shift[1] + waves[1]
+        # The range from -1 to 1 spans the pixels, their edges included.
+        grid = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
+        result.append(F.grid_sample(one.float(), grid[None], align_corners=False) > 0.5)
+    return torch.cat(result)
+
+
+def filled_boxes(mask: Tensor, generator: torch.Generator, jitter: float = 0.15) -> Tensor:
+    """The bounding boxes of masks, filled, as a hand draws them.
+
+    Parameters
+    ----------
+    mask : (B, 1, H, W) bool
+    jitter : float
+        Each side lies up to this share of the box's height or width off.
+
+    Returns
+    -------
+    (B, 1, H, W) bool
+        Empty where the mask is.
+    """
+    result = torch.zeros_like(mask)
+    for one, box in zip(mask[:, 0], result[:, 0], strict=True):
+        rows, columns = (torch.nonzero(one.any(axis)).flatten() for axis in (1, 0))
+        if not len(rows):
+            continue
+        sides = []
+        for span in (rows, columns):
+            first, last = int(span[0]), int(span[-1]) + 1
+            off = jitter * (last - first) * (2 * torch.rand(2, generator=generator) - 1)
+            first, last = max(0, round(first + float(off[0]))), round(last + float(off[1]))
+            sides.append(slice(first, max(first + 1, last)))
+        box[sides[0], sides[1]] = True
+    return result

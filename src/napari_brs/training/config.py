@@ -77,8 +77,13 @@ class ClickConfig:
     single: float = 0.7
     """Share of objects that start with one foreground click."""
     correction: float = 0.15
-    """Share that starts from a spoilt true mask, clicked where it errs; the rest
-    starts with several clicks at once."""
+    """Share that starts from a spoilt true mask, clicked where it errs."""
+    box: float = 0.0
+    """Share that starts from a filled bounding box as previous mask, half of them without a
+    click."""
+    moved: float = 0.0
+    """Share that starts from the true mask as a neighbouring frame has it, clicked inside both.
+    What these four shares leave starts with several clicks at once."""
     centre: float = 0.6
     """Share of first clicks at the deepest pixel of the object, where the click robot starts."""
     drop_previous: float = 0.1
@@ -105,6 +110,8 @@ class OptimizerConfig:
     kind: Literal["adamw", "sgd"] = "adamw"
     rate: float = 1e-3
     encoder_rate: float = 1e-4
+    encoder_every: int = 1
+    """The encoder is trained in each so manieth step only; the others cost a third less."""
     weight_decay: float = 1e-4
     momentum: float = 0.9
     """Of SGD."""
@@ -226,12 +233,14 @@ def parse_config(table: Mapping[str, Any]) -> TrainingConfig:
     for name, share in (("zoom", data.zoom), ("whole", data.whole)):
         _require(0 <= share <= 1, f"data.{name}", share, "0 to 1")
     _require(data.zoom + data.whole <= 1, "data.zoom + data.whole", data.zoom + data.whole, "<= 1")
-    _require(clicks.single + clicks.correction <= 1, "clicks.single + clicks.correction",
-             clicks.single + clicks.correction, "<= 1")  # fmt: skip
+    starts = clicks.single + clicks.correction + clicks.box + clicks.moved
+    _require(starts <= 1, "clicks.single + clicks.correction + clicks.box + clicks.moved",
+             starts, "<= 1")  # fmt: skip
     _require(sum(clicks.rounds) > 0, "clicks.rounds", clicks.rounds, "one positive probability")
     for name, number in (
         ("data.crops_per_step", data.crops_per_step),
         ("data.objects_per_crop", data.objects_per_crop),
+        ("optimizer.encoder_every", config.optimizer.encoder_every),
         ("run.devices", config.run.devices),
     ):
         _require(number >= 1, name, number, "1 or more")

@@ -18,8 +18,10 @@ from .click_sampling import (
     depth,
     draw_points,
     error_clicks,
+    filled_boxes,
     maps_of,
     medoid_clicks,
+    moved,
     spoil,
 )
 from .config import ClickConfig, LossConfig
@@ -146,16 +148,25 @@ class ClickRounds(nn.Module):
         config = self._clicks
         count = len(target)
         device = target.device
-        kind = torch.rand(count, generator=generator)
-        correct = (kind < config.correction).to(device)
-        several = (kind >= config.correction + config.single).to(device)
-        spoilt = torch.zeros_like(target)
-        spoilt[correct] = spoil(target[correct], generator)
+        # Each kind of start has its share; what is left starts with several clicks.
+        shares = torch.tensor([config.correction, config.box, config.moved, config.single])
+        kind = torch.bucketize(torch.rand(count, generator=generator), shares.cumsum(0), right=True)
+        correct, boxed, shifted, _, several = (kind.to(device) == k for k in range(5))
+        start = torch.zeros_like(target)
+        start[correct] = spoil(target[correct], generator)
+        start[boxed] = filled_boxes(target[boxed], generator)
+        start[shifted] = moved(target[shifted], generator)
 
         distances = target.new_full((count, 2, *target.shape[-2:]), MAX_DISTANCE, dtype=torch.float)
-        # On an empty prediction the deepest error is the middle of the object.
-        points, positive, found = error_clicks(spoilt, target, valid, generator, config.centre)
-        distances = add_clicks(distances, points, positive, found)
+        # The first click is where a spoilt mask errs, in the middle of what a moved one still
+        # covers, and else, as on an empty prediction, in the middle of the object.
+        shown = start & correct.view(-1, 1, 1, 1)
+        kept = start & target & shifted.view(-1, 1, 1, 1)
+        goal = torch.where(kept.any(-1, True).any(-2, True), kept, target)
+        points, positive, found = error_clicks(shown, goal, valid, generator, config.centre)
+        # A box means the object without any click, too.
+        silent = boxed & (torch.rand(count, generator=generator) < 0.5).to(device)
+        distances = add_clicks(distances, points, positive, found & ~silent)
         if bool(several.any()):
             part, seen = distances[several], valid[several]
             number = torch.randint(0, _START_CLICKS, (2, len(part)), generator=generator)
@@ -167,7 +178,7 @@ class ClickRounds(nn.Module):
                     found = found & (number[0 if positives else 1] > k).to(device)
                     part = add_clicks(part, points, anywhere | positives, found)
             distances[several] = part
-        return distances, spoilt.float()
+        return distances, start.float()
 
     def _medoids(self, target: Tensor, seed: tuple[int, int, int]) -> Tensor:
         """Foreground clicks 1-10 and background clicks 0-10 (paper, Section 3.1)."""

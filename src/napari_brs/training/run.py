@@ -110,8 +110,10 @@ def train(
 def _strategy(config: TrainingConfig) -> str:
     if config.run.devices == 1:
         return "auto"
-    # Without its loss the fine decoder gets no gradient, which DDP must be told to expect.
-    return "ddp" if config.loss.fine else "ddp_find_unused_parameters_true"
+    # Without its loss the fine decoder gets no gradient, and the encoder none in steps that leave
+    # it alone, which DDP must be told to expect.
+    everything = config.loss.fine and config.optimizer.encoder_every == 1
+    return "ddp" if everything else "ddp_find_unused_parameters_true"
 
 
 def _precision(config: TrainingConfig) -> str:
@@ -282,6 +284,8 @@ class Trainer:
         config = self._config.optimizer
         set_rates(self._optimizer, rate_factor(self._progress(), config))
         self._module.train()
+        if self._config.model.train_encoder and config.encoder_every > 1:
+            self._network.encoder.requires_grad_(step % config.encoder_every == 0)
         result = self._module(crop, (self._config.run.seed, step, self._fabric.global_rank))
         self._optimizer.zero_grad()
         self._fabric.backward(result.loss)
