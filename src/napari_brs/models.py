@@ -88,7 +88,7 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "d00028578944a99fa95311a8892d411550702ec75455cc50b19e5c1ccd983b4e",
+        "ba67b69b89ca2cc351c76ac8d5af49c9d04f7fbab92d75860e2e695452982e29",
     ),
     ModelInfo(
         "brs-densenet",
