@@ -77,9 +77,11 @@ class FullMapsSegmenter:
         previous: Outcome | None,
         refine: bool,
         on_progress: Callable[[Progress], None],
+        size_hint: float | None,
     ) -> Outcome:
         """One forward pass, and the textbook's refinement where a click is not obeyed."""
         del on_progress  # nothing is told of it before it is done
+        del size_hint  # the whole image is looked at
         began = time.perf_counter()
         points, labels = click_arrays(clicks)
         earlier = None

@@ -42,6 +42,7 @@ class FakeSegmenter:
     predicted: ClassVar[list[tuple[Any, ...]]] = []
     starts: ClassVar[list[Any]] = []
     arounds: ClassVar[list[Any]] = []
+    sizes: ClassVar[list[Any]] = []
     threads: ClassVar[set[int]] = set()
     running = 0
     held = threading.Event()
@@ -50,7 +51,7 @@ class FakeSegmenter:
     @classmethod
     def reset(cls) -> None:
         cls.made, cls.images, cls.predicted = [], [], []
-        cls.starts, cls.arounds = [], []
+        cls.starts, cls.arounds, cls.sizes = [], [], []
         cls.encoded, cls.running = 0, 0
         cls.threads, cls.error = set(), None
         cls.held.clear()
@@ -67,9 +68,10 @@ class FakeSegmenter:
         self.pixels = image
         self.images.append((image, contrast_limits))
 
-    def encode(self, around: Any = None) -> None:
+    def encode(self, around: Any = None, size_hint: float | None = None) -> None:
         type(self).encoded += 1
         self.arounds.append(around)
+        self.sizes.append(size_hint)
         np.asarray(self.pixels[0:1, 0:1])
 
     def predict(
@@ -79,6 +81,7 @@ class FakeSegmenter:
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Any = None,
+        size_hint: float | None = None,
     ) -> Prediction:
         cls = type(self)
         assert cls.running == 0, "two threads at once"
@@ -88,6 +91,7 @@ class FakeSegmenter:
             if self.error is not None:
                 raise self.error
             self.predicted.append(tuple(clicks))
+            self.sizes.append(size_hint)
             if previous is not None and not isinstance(previous, Prediction):
                 previous = np.asarray(previous)
             self.starts.append(previous)

@@ -17,7 +17,7 @@ from PIL import Image
 from napari_brs.cli import main
 from napari_brs.clicks import Click
 from napari_brs.evaluation.compare import compare
-from napari_brs.evaluation.protocol import RobotSettings, choose_objects
+from napari_brs.evaluation.protocol import RobotSettings, choose_objects, length_of_others
 from napari_brs.evaluation.report import comparison, markdown, short_summary
 from napari_brs.evaluation.run import evaluate, to_json
 from napari_brs.evaluation.summary import summarise
@@ -123,6 +123,24 @@ def test_the_truth_needs_one_click(pack: DatasetPack) -> None:
     assert result["seconds_per_click"] == 0.25
     # The middle of the box of object 2, first of equally deep pixels.
     assert result["objects"][1]["clicks"] == [[34, 44, True]]
+
+
+def test_a_size_prior_is_the_median_length_of_the_other_objects(pack: DatasetPack) -> None:
+    told: list[float | None] = []
+
+    class Told(Knowing):
+        def predict(self, clicks: Sequence[Click], **options: Any) -> SimpleNamespace:
+            told.append(options["size_hint"])
+            return super().predict(clicks, **options)
+
+    for prior in (True, False):
+        settings = RobotSettings(objects_per_image=2, size_prior=prior)
+        result = evaluate(pack, lambda: Told(pack), settings, limit=1)
+        assert ("told the length" in markdown(result)) is prior
+    assert told == [10.0, 15.0, None, None]
+    labels = pack.read("0").labels
+    assert length_of_others(labels, 2, min_area=180) == 15
+    assert length_of_others(labels, 2, min_area=181) is None
 
 
 def test_noise_fails_everywhere_and_its_failures_are_listed(pack: DatasetPack) -> None:

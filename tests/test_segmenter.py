@@ -174,6 +174,22 @@ def test_the_view_closes_in_on_a_small_object_and_shows_the_network_its_mask():
     assert segmenter.network.previous.max() > 0.5
 
 
+def test_the_first_click_looks_as_closely_as_the_objects_size_wants():
+    image = np.full((500, 500), 20, np.uint8)
+    image[200:215, 300:312] = 240
+    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter.set_image(image)
+    segmenter.encode((205, 305), size_hint=15)
+    found = segmenter.predict([Click(207, 306)], size_hint=15)
+    # What was looked at beforehand still fits once there is a mask.
+    assert segmenter.network.encoded == 1
+    assert found.view.box.height < 80
+    assert found.view.scale > 2
+    # The next click looks where the mask is, whatever was said of its size.
+    again = segmenter.predict([Click(207, 306)], previous=found, size_hint=400)
+    assert again.view == found.view
+
+
 def test_an_existing_mask_can_be_corrected(segmenter, scene):
     existing = np.zeros(scene.shape, bool)
     existing[30:90, 40:80] = True
@@ -326,6 +342,8 @@ def test_contrast_limits_are_honoured(segmenter, scene):
         ([Click(3, 3), Click(3, 3, False)], {}, "as foreground and as background"),
         ([Click(3, 3)], {"threshold": 1.0}, "threshold is 1.0; it must lie between 0 and 1"),
         ([Click(3, 3)], {"previous": np.zeros((5, 5), bool)}, r"shape \(5, 5\), the image \(120"),
+        ([Click(3, 3)], {"size_hint": 0.0}, "size_hint is 0.0; a positive number of pixels"),
+        ([Click(3, 3)], {"size_hint": float("nan")}, "size_hint is nan; a positive number"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(segmenter, clicks, options, message):

@@ -13,7 +13,12 @@ def test_every_view_contains_its_target_and_stays_in_the_image_and_the_grid(shap
     for _ in range(200):
         top, left = rng.integers(0, shape[0]), rng.integers(0, shape[1])
         target = Box(top, left, rng.integers(top, shape[0]) + 1, rng.integers(left, shape[1]) + 1)
-        for view in (first_view(shape, target), object_view(shape, target)):
+        size = float(rng.uniform(1, 2 * max(shape)))
+        for view in (
+            first_view(shape, target),
+            first_view(shape, target, size),
+            object_view(shape, target),
+        ):
             assert view.box.intersection(target) == target
             assert view.box.intersection(Box(0, 0, *shape)) == view.box
             assert 1 <= max(view.grid) <= LONGEST
@@ -42,6 +47,34 @@ def test_clicks_side_by_side_in_a_huge_image_share_a_tile_that_shows_what_is_aro
         assert min(row - box.top, column - box.left) >= LONGEST // 5
         assert min(box.bottom - row, box.right - column) > LONGEST // 5
     assert len(views) <= 36
+
+
+@pytest.mark.parametrize("size", [9.0, 25.0, 110.0, 260.0])
+def test_an_object_of_known_size_is_first_seen_with_as_much_around_it(size):
+    rng = np.random.default_rng(0)
+    for row, column in rng.integers(0, 900, (100, 2)):
+        view = first_view((900, 900), Box(row, column, row + 1, column + 1), size)
+        assert 2.5 * size <= view.box.height <= 4.5 * size
+        # In its middle, where the image goes on that far.
+        for at, first, last in (
+            (row, view.box.top, view.box.bottom),
+            (column, view.box.left, view.box.right),
+        ):
+            assert at - first >= view.box.height // 3 or first == 0
+            assert last - at >= view.box.height // 3 or last == 900
+
+
+def test_objects_of_similar_size_side_by_side_share_a_first_view():
+    rng = np.random.default_rng(0)
+    views = set()
+    for row, column in rng.integers(0, 60, (200, 2)) + 400:
+        size = float(rng.uniform(55, 65))
+        views.add(first_view((900, 900), Box(row, column, row + 1, column + 1), size))
+    assert len(views) <= 9
+
+
+def test_an_object_as_long_as_the_image_is_first_seen_with_all_of_it():
+    assert first_view((900, 700), Box(5, 5, 6, 6), 400).box == Box(0, 0, 900, 700)
 
 
 @pytest.mark.parametrize("side", [15, 100, 3_000])

@@ -82,7 +82,9 @@ class ConvertedSegmenter(Segmenter):
         super().set_image(image, contrast_limits, channel)
         self._frame = Frame(self.network, self._image, self._cores)
 
-    def encode(self, around: tuple[float, float] | None = None) -> None:
+    def encode(
+        self, around: tuple[float, float] | None = None, size_hint: float | None = None
+    ) -> None:
         """Segment the whole image, which the first click would wait for."""
         prepare()
         self.instances()
@@ -138,6 +140,7 @@ class ConvertedSegmenter(Segmenter):
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Callable[[Progress], bool | None] | None = None,
+        size_hint: float | None = None,
         target: int | None = None,
     ) -> ConvertedPrediction:
         """The object that the clicks hit; parameters and errors as for `Segmenter.predict`.
@@ -153,7 +156,7 @@ class ConvertedSegmenter(Segmenter):
             Class of the object; default the one that the first positive click hits or,
             where there is none, the likeliest one.
         """
-        clicks = validate_request(clicks, previous, threshold, self.shape)
+        clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
         if target is not None:
             self._check_targets((target,), 1)
         return self._with_fallback(

@@ -32,7 +32,9 @@ class InteractiveSegmenter(Protocol):
     ) -> None:
         """Take an image."""
 
-    def encode(self, around: tuple[float, float] | None = None) -> None:
+    def encode(
+        self, around: tuple[float, float] | None = None, size_hint: float | None = None
+    ) -> None:
         """Do beforehand what the first click would wait for."""
 
     def predict(
@@ -42,6 +44,7 @@ class InteractiveSegmenter(Protocol):
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Callable[[Progress], bool | None] | None = None,
+        size_hint: float | None = None,
     ) -> Prediction:
         """Mask of the object that the clicks mean."""
 

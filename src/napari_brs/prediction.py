@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -164,7 +165,11 @@ class Progress:
 
 
 def validate_request(
-    clicks: Iterable[Click], previous: Previous, threshold: float, shape: tuple[int, int]
+    clicks: Iterable[Click],
+    previous: Previous,
+    threshold: float,
+    shape: tuple[int, int],
+    size_hint: float | None = None,
 ) -> tuple[Click, ...]:
     """The clicks that a segmenter is to obey, as a tuple, or what is wrong with the request.
 
@@ -172,7 +177,8 @@ def validate_request(
     ------
     ValueError
         For no click, clicks that `validate_clicks` refuses, a threshold outside
-        (0, 1), or a previous mask of another shape than the image's (H, W).
+        (0, 1), a previous mask of another shape than the image's (H, W), or a size
+        that is no positive number.
     """
     clicks = validate_clicks(clicks, shape)
     if not clicks:
@@ -181,6 +187,8 @@ def validate_request(
         raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
     if previous is not None and previous.shape != shape:
         raise ValueError(f"the previous mask has shape {previous.shape}, the image {shape}")
+    if size_hint is not None and not 0 < size_hint < math.inf:
+        raise ValueError(f"size_hint is {size_hint}; a positive number of pixels is allowed")
     return clicks
 
 
@@ -222,10 +230,12 @@ class Earlier:
         """What refinement added to the maps so far."""
         return None if self.prediction is None else self.prediction.map_change
 
-    def next_view(self, shape: tuple[int, int], clicked: Box) -> View:
-        """The view for the mask and the box around all clicks."""
+    def next_view(
+        self, shape: tuple[int, int], clicked: Box, size_hint: float | None = None
+    ) -> View:
+        """The view for the mask, the box around all clicks, and the object's size if known."""
         if self.view is None and self.box is None:
-            return zoom.first_view(shape, clicked)
+            return zoom.first_view(shape, clicked, size_hint)
         target = clicked if self.box is None else self.box.union(clicked)
         if self.view is None:
             return zoom.object_view(shape, target)

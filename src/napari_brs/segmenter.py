@@ -99,18 +99,22 @@ class Segmenter:
         """Rows and columns of the image."""
         return self._image.shape
 
-    def encode(self, around: tuple[float, float] | None = None) -> None:
+    def encode(
+        self, around: tuple[float, float] | None = None, size_hint: float | None = None
+    ) -> None:
         """Do beforehand what the first click would wait for: the features of the first view.
 
         Parameters
         ----------
         around : (float, float), optional
             (row, column) where a click is likely; default the centre. It matters
-            only for images too large to be seen as a whole.
+            only where the first click does not see the image as a whole.
+        size_hint : float, optional
+            As for `predict`.
         """
         rows, columns = self.shape
         centre = around or ((rows - 1) / 2, (columns - 1) / 2)
-        view = zoom.first_view(self.shape, _clicked_box((Click(*centre),)))
+        view = zoom.first_view(self.shape, _clicked_box((Click(*centre),)), size_hint)
         prepare()
         self._with_fallback(lambda: self._features(view))
 
@@ -121,6 +125,7 @@ class Segmenter:
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Callable[[Progress], bool | None] | None = None,
+        size_hint: float | None = None,
     ) -> Prediction:
         """Mask of the object that the clicks mean.
 
@@ -139,18 +144,24 @@ class Segmenter:
         on_progress : callable, optional
             Gets a `Progress` after the forward pass and after each
             evaluation; returning False cancels, and the best so far is returned.
+        size_hint : float, optional
+            About how long the object is, in pixels: of the first click, which else
+            looks at the whole image or a large tile. Other objects of the image tell.
 
         Raises
         ------
         ValueError
             For no click, a click outside the image, a pixel clicked with both
-            signs, a threshold out of range, or a previous mask of another shape.
+            signs, a threshold out of range, a previous mask of another shape, or a size
+            that is not positive.
         RuntimeError
             If no image was set.
         """
-        clicks = validate_request(clicks, previous, threshold, self.shape)
+        clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
         return self._with_fallback(
-            lambda: self._predict(clicks, Earlier.of(previous), refine, threshold, on_progress)
+            lambda: self._predict(
+                clicks, Earlier.of(previous), refine, threshold, on_progress, size_hint
+            )
         )
 
     def _predict(
@@ -160,6 +171,7 @@ class Segmenter:
         refine_clicks: bool,
         threshold: float,
         on_progress: Callable[[Progress], bool | None] | None,
+        size_hint: float | None,
     ) -> Prediction:
         began = time.perf_counter()
         pixels = tuple(Click(*click.pixel, click.positive) for click in clicks)
@@ -192,7 +204,7 @@ class Segmenter:
                 change,
             )
 
-        view = before.next_view(self.shape, clicked)
+        view = before.next_view(self.shape, clicked, size_hint)
         for remaining in reversed(range(LOOKS)):
             look = self._look(view, points, labels, before)
             with torch.no_grad():

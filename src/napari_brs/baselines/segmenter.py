@@ -73,7 +73,9 @@ class ClassicalSegmenter:
         """Rows and columns of the image."""
         return self._image.shape
 
-    def encode(self, around: tuple[float, float] | None = None) -> None:
+    def encode(
+        self, around: tuple[float, float] | None = None, size_hint: float | None = None
+    ) -> None:
         """Nothing can be done before there is a click."""
 
     def predict(
@@ -83,13 +85,14 @@ class ClassicalSegmenter:
         refine: bool = True,
         threshold: float = 0.5,
         on_progress: Callable[[Progress], bool | None] | None = None,
+        size_hint: float | None = None,
     ) -> Prediction:
         """Mask of the object that the clicks mean; parameters and errors as for `Segmenter`.
 
         ``refine`` changes nothing. ``on_progress`` is called once, with the result.
         """
         began = time.perf_counter()
-        clicks = validate_request(clicks, previous, threshold, self.shape)
+        clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
         before = Earlier.of(previous)
         if isinstance(previous, Prediction):
             given = previous.given if isinstance(previous, _Correction) else None
@@ -97,7 +100,8 @@ class ClassicalSegmenter:
             given = None if before.box is None else before
         pixels = np.array([click.pixel for click in clicks])
         (top, left), (bottom, right) = pixels.min(axis=0), pixels.max(axis=0) + 1
-        view = before.next_view(self.shape, Box(int(top), int(left), int(bottom), int(right)))
+        clicked = Box(int(top), int(left), int(bottom), int(right))
+        view = before.next_view(self.shape, clicked, size_hint)
         probability = self._probability(view.box, clicks, given)
         mask = probability > threshold
         rows, columns = (pixels - (view.box.top, view.box.left)).T

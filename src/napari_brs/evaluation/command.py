@@ -63,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stop-at", type=float, metavar="IOU", help="end an object once it is so good"
     )
+    parser.add_argument(
+        "--size-prior",
+        action="store_true",
+        help="tell the model the median length of the image's other objects",
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="all results; an interrupted run goes on"
@@ -120,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
         sign_rule=args.sign_rule,
         jitter=args.jitter,
         stop_at=args.stop_at,
+        size_prior=args.size_prior,
         objects_per_image=args.objects_per_image,
         min_area=args.min_area,
         seed=args.seed,

@@ -129,6 +129,7 @@ def _example(
             previous=prediction,
             refine=refine,
             on_progress=lambda progress: None,
+            size_hint=item.get("size_hint"),
         )
     axes.imshow(sample.image, cmap="gray")
     for mask, colour in ((truth, "white"), (prediction.mask, "cyan")):

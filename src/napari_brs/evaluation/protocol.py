@@ -9,6 +9,7 @@ from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from napari_brs.clicks import Click
 from napari_brs.metrics import click_accuracy, iou
@@ -28,6 +29,7 @@ class ClickSegmenter(Protocol):
         previous: Any,
         refine: bool,
         on_progress: Callable[[Any], None],
+        size_hint: float | None,
     ) -> Any:
         """A prediction with ``mask`` (H, W) bool, ``seconds`` and ``refinement``."""
 
@@ -47,6 +49,9 @@ class RobotSettings:
         Whether the robot clicks anywhere in the deeper half of the error.
     stop_at : float, optional
         IoU at which the robot is content; None lets it go on to the last click.
+    size_prior : bool
+        Whether the segmenter is told the median length of the image's other objects, as a
+        user tells it who has finished some.
     objects_per_image, min_area : int
         How many objects of an image are clicked, and the pixels they have at least.
     seed : int
@@ -58,6 +63,7 @@ class RobotSettings:
     sign_rule: SignRule = "distance"
     jitter: bool = False
     stop_at: float | None = None
+    size_prior: bool = False
     objects_per_image: int = 1
     min_area: int = 100
     seed: int = 0
@@ -79,11 +85,13 @@ class ObjectRun:
 
     ``obeyed`` is the share of all clicks so far that have their label in the
     mask, ``obeyed_before`` the same before refinement; ``clicks`` are
-    [row, column, positive].
+    [row, column, positive]; ``size_hint`` is what the segmenter was told of the
+    object's length, in pixels.
     """
 
     image: str
     object: int
+    size_hint: float | None = None
     iou: list[float] = field(default_factory=list)
     clicks: list[list[int]] = field(default_factory=list)
     obeyed: list[float] = field(default_factory=list)
@@ -113,6 +121,7 @@ def click_object(
     image: str,
     number: int,
     settings: RobotSettings,
+    size_hint: float | None = None,
 ) -> ObjectRun:
     """Click on one object of the segmenter's image until nothing is left to correct.
 
@@ -125,8 +134,10 @@ def click_object(
     number : int
         Of the object in the image.
     settings : RobotSettings
+    size_hint : float, optional
+        What the segmenter is told of the object's length, in pixels.
     """
-    run = ObjectRun(image, number)
+    run = ObjectRun(image, number, size_hint)
     rng = None
     if settings.jitter:
         rng = np.random.default_rng(list(_digest(settings.seed, image, number)))
@@ -149,6 +160,7 @@ def click_object(
             previous=previous,
             refine=settings.refine,
             on_progress=remember,
+            size_hint=size_hint,
         )
         mask = previous.mask
         run.iou.append(round(iou(mask, truth, ignore), 6))
@@ -161,6 +173,31 @@ def click_object(
         if settings.stop_at is not None and run.iou[-1] >= settings.stop_at:
             break
     return run
+
+
+def length_of_others(labels: NDArray[np.int32], number: int, min_area: int) -> float | None:
+    """Median length of an image's other objects: the longer side of their boxes, in pixels.
+
+    Parameters
+    ----------
+    labels : (H, W) int
+    number : int
+        The object that does not count.
+    min_area : int
+        Pixels of the smallest objects that count.
+
+    Returns
+    -------
+    float or None
+        None if there is no other object.
+    """
+    areas = np.bincount(labels.ravel())
+    lengths = [
+        max(axis.stop - axis.start for axis in box)
+        for other, box in enumerate(find_objects(labels), start=1)
+        if box is not None and other != number and areas[other] >= min_area
+    ]
+    return float(np.median(lengths)) if lengths else None
 
 
 def _digest(seed: int, image: str, number: int) -> bytes:

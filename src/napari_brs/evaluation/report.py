@@ -93,6 +93,8 @@ def _scope(result: Mapping[str, Any]) -> str:
         text += ", signs by pixel count"
     if result["jitter"]:
         text += ", jittered clicks"
+    if result.get("size_prior"):
+        text += ", told the length of other objects"
     if result["stop_at"] is not None:
         text += f", stopped at IoU {result['stop_at']:g}"
     return text

@@ -145,6 +145,8 @@ def _name(run: Result) -> str:
         text += ", signs by count"
     if run["jitter"]:
         text += ", jittered clicks"
+    if run.get("size_prior"):
+        text += ", told the length of other objects"
     return text
 
 

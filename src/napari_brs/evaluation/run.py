@@ -18,6 +18,7 @@ from napari_brs.evaluation.protocol import (
     RobotSettings,
     choose_objects,
     click_object,
+    length_of_others,
 )
 from napari_brs.evaluation.summary import summarise
 from napari_brs.io.atomic import write_text
@@ -178,10 +179,13 @@ def _run_image(
     numbers = choose_objects(sample.labels, name, settings)
     if numbers:
         segmenter.set_image(sample.image)
-    runs = [
-        click_object(segmenter, sample.labels == number, sample.ignore, name, number, settings)
-        for number in numbers
-    ]
+    runs = []
+    for number in numbers:
+        size = None
+        if settings.size_prior:
+            size = length_of_others(sample.labels, number, settings.min_area)
+        truth = sample.labels == number
+        runs.append(click_object(segmenter, truth, sample.ignore, name, number, settings, size))
     return name, [asdict(run) for run in runs]
 
 
