@@ -26,6 +26,9 @@ _INSTALLED = Path(__file__).parent / "weights"
 WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
 
 
+_TYPES = {"F16", "F32"}
+"""Of tensors in a weights file, as safetensors names them."""
+
 Kind = Literal["network", "converted", "classical"]
 """``"network"``: an `InteractiveNetwork` with a weights file. ``"converted"``: one that
 segments without clicks, and is made clickable without training (Section 3.3).
@@ -215,7 +218,10 @@ def load_model(name_or_path: str | os.PathLike[str]) -> InteractiveNetwork:
         if found != expected:
             raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {expected}")
     tensors, metadata = _read(path)
-    network = model_info(metadata["architecture"]).build()
+    architecture = model_info(metadata["architecture"])
+    if architecture.kind == "classical":
+        raise ValueError(f"{path} claims to hold {architecture.name}, which has no weights")
+    network = architecture.build()
     try:
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
@@ -245,6 +251,7 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         A name from `list_models`.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -260,7 +267,10 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         if not key.endswith("num_batches_tracked")
     }
     with atomic(path) as partial:
-        save_file(tensors, partial, {"architecture": architecture, "sha256": digest(tensors)})
+        try:
+            save_file(tensors, partial, {"architecture": architecture, "sha256": digest(tensors)})
+        except SafetensorError as error:  # that of a full disk as well
+            raise OSError(f"{path} cannot be written: {error}") from None
     return path
 
 
@@ -280,6 +290,13 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            # Before they are read: torch does not know all types that there are.
+            types = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+            if not types <= _TYPES:
+                raise ValueError(
+                    f"{path} holds tensors of type {', '.join(sorted(types - _TYPES))}; "
+                    f"{' and '.join(sorted(_TYPES))}, which napari-brs writes, are allowed"
+                )
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a complete safetensors file: {error}") from None

@@ -17,6 +17,8 @@ from napari_brs.metrics import area_under_curve, iou, iou_per_click
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FILES = ("iou.png", "obeyed.png", "seconds.png", "examples.png")
+"""What is drawn."""
 SHOWN = 4
 """How many best and how many worst objects are drawn."""
 SHOWN_CLICKS = 5
@@ -50,14 +52,15 @@ def draw_plots(
     list of path
     """
     objects = result["objects"]
+    ious, obeyed, seconds, examples = (folder / name for name in FILES)
     return [
         _curves(
-            folder / "iou.png",
+            ious,
             "mean IoU",
             {f"AuC {result['auc']:.3f}": result["iou_per_click"]},
         ),
         _curves(
-            folder / "obeyed.png",
+            obeyed,
             "share of clicks obeyed",
             {
                 "before refinement": mean_per_click(objects, "obeyed_before"),
@@ -65,11 +68,11 @@ def draw_plots(
             },
         ),
         _curves(
-            folder / "seconds.png",
+            seconds,
             "seconds",
             {str(result.get("device", "time")): mean_per_click(objects, "seconds")},
         ),
-        _examples(folder / "examples.png", result, pack, segmenter),
+        _examples(examples, result, pack, segmenter),
     ]
 
 
