@@ -18,7 +18,7 @@ import zarr
 from caffe_files import blobs_of, caffemodel
 from PIL import Image
 
-from napari_brs import Click, Segmenter, __version__, models
+from napari_brs import Click, Segmenter, __version__, models, segment_command
 from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
 from napari_brs.io.labels import read_labels
 from napari_brs.networks.base import InteractiveNetwork
@@ -587,6 +587,28 @@ def test_a_signal_ends_a_command_as_before_once_another_has_run() -> None:
     before = signal.getsignal(signal.SIGTERM)
     assert main(["models"]) == 0
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("allocate", [np.zeros, torch.zeros])
+def test_too_little_memory_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], allocate: Any
+) -> None:
+    monkeypatch.setattr(segment_command, "run", lambda _: allocate(2**50))
+    assert main(["segment", "cells.tif", "-o", "l.tif"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("napari-brs segment: there is not enough memory: ")
+    assert err.count("\n") == 1
+
+
+def test_a_mistake_of_the_program_is_not_taken_for_bad_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("this must not happen")
+
+    monkeypatch.setattr(segment_command, "run", fail)
+    with pytest.raises(RuntimeError, match="must not happen"):
+        main(["segment", "cells.tif", "-o", "l.tif"])
 
 
 @pytest.mark.parametrize(

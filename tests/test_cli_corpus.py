@@ -361,6 +361,8 @@ CASES: dict[str, str] = {
     "import-caffe net.caffemodel -o net.pth": "must end in .safetensors",
     "import-caffe '' -o net.safetensors": "",
     "demo --output notes.txt": "notes.txt",
+    "demo --output .": "holds other files",
+    "demo --output ''": "holds other files",
     f"demo --output {'l' * 400}": "File name too long",
     "import-caffe /dev/zero -o net.safetensors": "no such file: /dev/zero",
     "train /dev/zero --data many -o out": "no training configuration '/dev/zero'",

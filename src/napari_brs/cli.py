@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _warnings_on_one_line(), nullcontext() if window else _ended_by_exception():
             return args.run(args) or 0
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
+            raise
         print(f"napari-brs {args.command}: {_one_line(_message(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
@@ -113,8 +115,10 @@ def _demo(parser: argparse.ArgumentParser) -> None:
         from napari_brs.plugin.demo import run_demo
 
         if args.output is not None:
-            files = [Path(args.output) / name for name in ("screenshot.png", "labels.tif")]
-            check_outputs(files, folder=args.output)
+            folder, names = Path(args.output), ("screenshot.png", "labels.tif")
+            check_outputs([folder / name for name in names], folder=folder)
+            if folder.is_dir() and not {path.name for path in folder.iterdir()} <= {*names}:
+                raise ValueError(f"{folder} holds other files; a new or an empty one is allowed")
         return run_demo(args.output)
 
     parser.set_defaults(run=run)
@@ -228,10 +232,15 @@ def _join_negative_values(argv: Sequence[str]) -> list[str]:
     return joined
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch has no class for it on the CPU.
+    return isinstance(error, MemoryError) or "you tried to allocate" in str(error)
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
         return f"there is not enough memory: {error}"
     return str(error)
 

@@ -26,9 +26,6 @@ _INSTALLED = Path(__file__).parent / "weights"
 WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
 
 
-_TYPES = {"F16", "F32"}
-"""Of tensors in a weights file, as safetensors names them."""
-
 Kind = Literal["network", "converted", "classical"]
 """``"network"``: an `InteractiveNetwork` with a weights file. ``"converted"``: one that
 segments without clicks, and is made clickable without training (Section 3.3).
@@ -251,8 +248,7 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         A name from `list_models`.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -266,11 +262,9 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    content = save(tensors, {"architecture": architecture, "sha256": digest(tensors)})
     with atomic(path) as partial:
-        try:
-            save_file(tensors, partial, {"architecture": architecture, "sha256": digest(tensors)})
-        except SafetensorError as error:  # that of a full disk as well
-            raise OSError(f"{path} cannot be written: {error}") from None
+        partial.write_bytes(content)
     return path
 
 
@@ -292,11 +286,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
             metadata = file.metadata() or {}
             # Before they are read: torch does not know all types that there are.
             types = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
-            if not types <= _TYPES:
-                raise ValueError(
-                    f"{path} holds tensors of type {', '.join(sorted(types - _TYPES))}; "
-                    f"{' and '.join(sorted(_TYPES))}, which napari-brs writes, are allowed"
-                )
+            if other := ", ".join(sorted(types - {"F16", "F32"})):
+                raise ValueError(f"{path} holds tensors of type {other}; F16 and F32 are allowed")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a complete safetensors file: {error}") from None

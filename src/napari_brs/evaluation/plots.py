@@ -11,6 +11,7 @@ import numpy as np
 from napari_brs.clicks import Click
 from napari_brs.evaluation.protocol import ClickSegmenter
 from napari_brs.evaluation.summary import mean_per_click
+from napari_brs.io.atomic import atomic
 from napari_brs.io.layouts import Dataset
 from napari_brs.metrics import area_under_curve, iou, iou_per_click
 
@@ -87,7 +88,8 @@ def _curves(path: Path, quantity: str, curves: Mapping[str, Sequence[float]]) ->
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with atomic(path) as partial:
+        figure.savefig(partial, dpi=150)
     return path
 
 
@@ -108,7 +110,8 @@ def _examples(
             _example(axes, result["objects"][index], bool(result["refine"]), pack, segmenter)
         grid[line][0].set_ylabel(title)
     figure.suptitle("clicks: foreground green, background red; mask cyan, truth white", fontsize=9)
-    figure.savefig(path, dpi=150)
+    with atomic(path) as partial:
+        figure.savefig(partial, dpi=150)
     return path
 
 

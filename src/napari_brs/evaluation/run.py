@@ -99,11 +99,8 @@ def evaluate(
     for name, objects in results:
         found[name] = objects
         if partial:
-            begun = partial.exists()
-            with partial.open("a", encoding="utf-8", newline="\n") as file:
-                if not begun:
-                    file.write(json.dumps(header) + "\n")
-                file.write(json.dumps({"name": name, "objects": objects}) + "\n")
+            first = [] if partial.exists() else [header]
+            _append(partial, [*first, {"name": name, "objects": objects}])
         if on_progress:
             rate = (time.monotonic() - began) / (len(found) - before)
             on_progress(len(found), len(names), rate * (len(names) - len(found)))
@@ -128,6 +125,15 @@ def to_json(result: Mapping[str, Any]) -> str:
     ]
     objects = ",\n".join(json.dumps(item) for item in result["objects"])
     return "{\n" + ",\n".join([*lines, f'"objects": [\n{objects}\n]']) + "\n}\n"
+
+
+def _append(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+    except OSError as error:  # that of a full disk has no name
+        error.filename = str(path)
+        raise
 
 
 def _in_turn(

@@ -14,7 +14,6 @@ import numpy as np
 from napari_brs.io.atomic import write_text
 from napari_brs.io.outputs import check_outputs
 from napari_brs.io.packs import DatasetPack, Sample
-from napari_brs.own_models import model_files
 
 from .tables import (
     correct_cells,
@@ -72,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.figure and args.task != "saliency":
             raise ValueError(f"--figure draws the curves of saliency; {args.task} has none")
         pack = DatasetPack(args.pack)
-        check_outputs([args.json, args.figure], [*pack.files, *model_files(args.weights)])
+        check_outputs([args.json, args.figure], [*pack.files, args.weights])
         names = [n for n in pack.names if not args.sources or source_of(n) in args.sources]
         names = names[: args.limit]
         if not names:

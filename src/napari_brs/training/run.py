@@ -369,6 +369,8 @@ class Trainer:
             self._fabric.save(partial, state)
             if self._fabric.is_global_zero:
                 os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # of a full disk, they name other files or none
+            raise OSError(f"{path} cannot be written: {first_line(error)}") from None
         finally:
             if self._fabric.is_global_zero:
                 partial.unlink(missing_ok=True)
