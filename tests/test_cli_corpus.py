@@ -201,7 +201,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "soft.tif": lambda path: path.symlink_to("img.tif"),
     "hard.tif": lambda path: path.hardlink_to("img.tif"),
     "vast.zarr": vast,
-    "pipe.json": os.mkfifo,
+    "pipe.json": lambda path: os.mkfifo(path),  # Windows has none
     "folder": Path.mkdir,
     "notes.txt": text("just\nnotes\n"),
     # sessions
