@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -17,7 +18,7 @@ import zarr
 from caffe_files import blobs_of, caffemodel
 from PIL import Image
 
-from napari_brs import Click, Segmenter, __version__, models
+from napari_brs import Click, Segmenter, __version__, models, segment_command
 from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
 from napari_brs.io.labels import read_labels
 from napari_brs.networks.base import InteractiveNetwork
@@ -367,10 +368,7 @@ def run_apart(command: str, tell_memory: bool = False) -> subprocess.CompletedPr
 
     It can end by printing by how many bytes the command raised the process's peak memory.
     """
-    script = f"""
-import sys, test_cli
-from napari_brs.cli import main
-test_cli.register_brightness()
+    process = start_apart(f"""
 test_cli.models.save_weights(test_cli.Brightness(), "w.safetensors", "brightness")
 def peak():
     import resource
@@ -381,13 +379,20 @@ code = main({command.split()!r})
 if {tell_memory}:
     print(peak() - before)
 sys.exit(code)
-"""
-    return subprocess.run(
-        [sys.executable, "-c", script],
+""")
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def start_apart(script: str) -> subprocess.Popen[str]:
+    """Start a program that has ``main`` and knows the network above."""
+    start = "import sys, test_cli; from napari_brs.cli import main; test_cli.register_brightness()"
+    return subprocess.Popen(
+        [sys.executable, "-c", f"{start}\n{script}"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
 
 
@@ -540,6 +545,73 @@ def test_a_failed_write_leaves_the_old_files(
     assert listing(folder) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_what_a_killed_command_was_writing_is_not_left_behind(
+    folder: Path, weights: str, name: str
+) -> None:
+    number = signal.Signals[name]
+    (folder / "l.tif").write_text("old labels")
+    command = f"segment cells.tif --fg 20,20 -o l.tif --session s.json --model {weights}"
+    script = f"""
+import tifffile, time
+def write_for_ever(path, *_, **__):
+    path.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+tifffile.imwrite = write_for_ever
+sys.exit(main({command.split()!r}))
+"""
+    with start_apart(script) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("object 1")
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(number)
+        assert process.wait(60) == (-number if name == "SIGKILL" else 128 + number)
+    assert (folder / "l.tif").read_text() == "old labels"
+    if name == "SIGKILL":
+        assert len(list(folder.glob(".*.partial*"))) == 2
+        assert main(command.split()) == 0
+    assert list(folder.glob(".*.partial*")) == []
+
+
+def test_the_labels_that_are_continued_may_be_written_over(folder: Path, weights: str) -> None:
+    there = np.zeros((60, 80), np.uint16)
+    there[50:, 70:] = 4
+    tifffile.imwrite("old.tif", there)
+    more = ["--labels", "old.tif", "-o", "./old.tif", "--model", weights]
+    assert main(["segment", "cells.tif", "--fg", "20,20", *more]) == 0
+    assert set(np.unique(read_labels("old.tif"))) == {0, 4, 5}
+
+
+def test_a_signal_ends_a_command_as_before_once_another_has_run() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["models"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("allocate", [np.zeros, torch.zeros])
+def test_too_little_memory_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], allocate: Any
+) -> None:
+    monkeypatch.setattr(segment_command, "run", lambda _: allocate(2**50))
+    assert main(["segment", "cells.tif", "-o", "l.tif"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("napari-brs segment: there is not enough memory: ")
+    assert err.count("\n") == 1
+
+
+def test_a_mistake_of_the_program_is_not_taken_for_bad_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("this must not happen")
+
+    monkeypatch.setattr(segment_command, "run", fail)
+    with pytest.raises(RuntimeError, match="must not happen"):
+        main(["segment", "cells.tif", "-o", "l.tif"])
+
+
 @pytest.mark.parametrize(
     "command", ["segment no.tif --fg 1,1 -o l.tif", "segment nan.npy --fg 99,1 -o l.tif", "dance"]
 )
@@ -617,7 +689,7 @@ def test_an_imported_caffemodel_segments(folder: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("no.caffemodel -o out.safetensors", r"no\.caffemodel: No such file"),
+        ("no.caffemodel -o out.safetensors", r"no such file: no\.caffemodel"),
         ("cells.tif -o out.safetensors", r"cells\.tif"),
         ("cells.tif -o no/out.safetensors", r"there is no folder no"),
     ],

@@ -383,7 +383,7 @@ def test_the_command_writes_json_report_and_plots(
         ("{pack} --model brs-dead", "brs-dead"),
         ("{pack} --compare a.json b.json", "--compare takes no pack"),
         ("--compare {there}/a.json {there}/b.json", "a.json"),
-        ("--compare {pack}/images/0.png {pack}/images/0.png", "is not JSON"),
+        ("--compare {pack}/images/0.png {pack}/images/0.png", "is not a JSON file"),
     ],
 )
 def test_bad_input_gives_one_line_and_writes_nothing(

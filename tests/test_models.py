@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -152,3 +153,25 @@ def test_weights_are_saved_as_safetensors_of_known_architectures_only(network, t
         save_weights(network, tmp_path / "mine.pth", "brs-live")
     with pytest.raises(ValueError, match="unknown model 'mine'"):
         save_weights(network, tmp_path / "mine.safetensors", "mine")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permission bits")
+def test_weights_get_the_permissions_of_any_new_file(weights):
+    other = weights.with_name("other")
+    other.touch()
+    assert weights.stat().st_mode == other.stat().st_mode
+
+
+def test_a_file_that_claims_to_hold_a_method_without_weights_is_refused(tmp_path):
+    path, tensors = tmp_path / "a.safetensors", {"a": torch.zeros(1)}
+    save_file(tensors, path, {"architecture": "graph-cut", "sha256": digest(tensors)})
+    with pytest.raises(ValueError, match="claims to hold graph-cut, which has no weights"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e5m2, torch.int64, torch.bool])
+def test_tensors_of_other_types_than_are_written_are_refused(weights, dtype):
+    tensors = {key: value.to(dtype) for key, value in load_file(weights).items()}
+    save_file(tensors, weights, {"architecture": "brs-live", "sha256": "0" * 64})
+    with pytest.raises(ValueError, match=r"holds tensors of type \w+; F16 and F32 are allowed"):
+        load_model(weights)

@@ -165,6 +165,25 @@ def test_bad_requests_are_refused_before_anything_is_written(blobs: Path, tmp_pa
     assert not output.exists()
 
 
+def test_a_run_is_not_written_over(blobs: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / BEST).write_text("hours of work")
+    with pytest.raises(ValueError, match=r"out holds a run, which would be lost: resume it"):
+        train(_config(tmp_path, 1), [blobs], output=output)
+    assert (output / BEST).read_text() == "hours of work"
+
+
+def test_a_network_is_not_written_over_by_what_starts_from_it(blobs: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    save_weights(model_info("brs-live").build(), output / LAST, "brs-live")
+    config = _config(tmp_path, 1)
+    config.write_text(config.read_text() + f"[model]\ninitial = '{output / LAST}'\n")
+    with pytest.raises(ValueError, match=r"last\.safetensors: it is an input"):
+        train(config, [blobs], output=output)
+
+
 def test_packs_named_val_are_validated_on_and_others_hold_out_a_tenth(tmp_path: Path) -> None:
     cells = DatasetPack(write_blobs(tmp_path / "cells", 20, size=48))
     other = DatasetPack(write_blobs(tmp_path / "cells_val", 3, size=48, seed=1))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,13 @@ from loguru import logger
 from torch import nn
 
 from napari_brs.conversion import Activation, ConvertedNetwork, make_interactive
-from napari_brs.own_models import load_torchscript
+from napari_brs.own_models import first_line, load_torchscript
 
 # It reports on every file; what matters is raised as well.
 logger.disable("bioimageio")
+
+LARGEST = 4_000_000_000
+"""Bytes that a package may unpack to."""
 
 _SHORT = {"batch": "b", "channel": "c"}
 
@@ -50,7 +55,12 @@ def load_package(path: Path) -> ConvertedNetwork:
         inputs, axes or processing that cannot be used here.
     """
     with _unpacked(path) as description:
-        return _load(description, path)
+        try:
+            return _load(description, path)
+        except (ValueError, OSError):
+            raise
+        except Exception as error:  # whatever YAML, its code and torch raise
+            raise ValueError(f"{path} cannot be used: {first_line(error)}") from None
 
 
 @contextmanager
@@ -61,12 +71,25 @@ def _unpacked(path: Path) -> Iterator[Path]:
         return
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is no zip archive")
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-        archive.extractall(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        _unpack(path, folder)
         found = [p for name in ("rdf.yaml", "bioimageio.yaml") for p in Path(folder).rglob(name)]
         if not found:
             raise ValueError(f"{path} holds no rdf.yaml, so it is no BioImage.IO package")
         yield found[0]
+
+
+def _unpack(path: Path, folder: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # No member unpacks to more than it says here.
+            size = sum(member.file_size for member in archive.infolist())
+            if size > LARGEST:
+                raise ValueError(f"it unpacks to {size:,} bytes; {LARGEST:,} are allowed")
+            archive.extractall(folder)
+    # Passwords and compressions that are not known are RuntimeErrors, damage is anything.
+    except (ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, LZMAError) as error:
+        raise ValueError(f"{path} cannot be unpacked: {error}") from None
 
 
 def _load(description: Path, path: Path) -> ConvertedNetwork:

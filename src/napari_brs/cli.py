@@ -10,23 +10,39 @@ from __future__ import annotations
 import argparse
 import logging
 import re
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from napari_brs import __version__
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+LONGEST_LINE = 2000
+"""Characters of a message."""
 
 
 class Command(NamedTuple):
-    """A subcommand: its line of help, and what declares its arguments and ``run``."""
+    """A subcommand.
+
+    Attributes
+    ----------
+    help : str
+        Its line.
+    prepare : callable
+        Declares its arguments and ``run``.
+    window : bool
+        Whether it opens one, where an exception may not end it.
+    """
 
     help: str
     prepare: Callable[[argparse.ArgumentParser], None]
+    window: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,13 +59,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         After ``--help`` and ``--version``, and if the arguments cannot be parsed.
     """
     argv = _join_negative_values(sys.argv[1:] if argv is None else argv)
-    args = _parser(argv).parse_args(argv)
+    parser = _parser(argv)
+    for word in argv:
+        if re.fullmatch("--[^=]+=--", word):  # which argparse takes for no value at all
+            parser.error(f"argument {word[:-3]}: '--' is no value")
+    args = parser.parse_args(argv)
     # Decoders log what they also raise; the exception has the one line that is wanted.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    window = COMMANDS[args.command].window
     try:
-        with _warnings_on_one_line():
+        with _warnings_on_one_line(), nullcontext() if window else _ended_by_exception():
             return args.run(args) or 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
+            raise
         print(f"napari-brs {args.command}: {_one_line(_message(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
@@ -88,17 +111,23 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     )
 
     def run(args: argparse.Namespace) -> int:
+        from napari_brs.io.outputs import check_outputs
         from napari_brs.plugin.demo import run_demo
 
+        if args.output is not None:
+            folder, names = Path(args.output), ("screenshot.png", "labels.tif")
+            check_outputs([folder / name for name in names], folder=folder)
+            if folder.is_dir() and not {path.name for path in folder.iterdir()} <= {*names}:
+                raise ValueError(f"{folder} holds other files; a new or an empty one is allowed")
         return run_demo(args.output)
 
     parser.set_defaults(run=run)
 
 
 def _segment(parser: argparse.ArgumentParser) -> None:
-    from napari_brs import segment_command
+    from napari_brs import segment_arguments, segment_command
 
-    segment_command.add_arguments(parser)
+    segment_arguments.add_arguments(parser)
     parser.set_defaults(run=segment_command.run)
 
 
@@ -166,9 +195,11 @@ def _import_caffe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT.safetensors", required=True)
 
     def run(args: argparse.Namespace) -> None:
-        from napari_brs.io.atomic import check_writable
+        from napari_brs.io.outputs import check_outputs
 
-        check_writable(args.output)
+        if Path(args.output).suffix != ".safetensors":
+            raise ValueError(f"{args.output} must end in .safetensors")
+        check_outputs([args.output], [args.model])
 
         from napari_brs.models import save_weights
         from napari_brs.networks.caffe import import_caffemodel
@@ -180,7 +211,7 @@ def _import_caffe(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
-    "demo": Command("Open napari on sample cells and replay clicks", _demo),
+    "demo": Command("Open napari on sample cells and replay clicks", _demo, window=True),
     "segment": Command("Segment objects of an image by clicks", _segment),
     "evaluate": Command("Let a robot click on a dataset pack and measure", _evaluate),
     "benchmark": Command("Measure how long a click takes on this machine", _benchmark),
@@ -201,14 +232,45 @@ def _join_negative_values(argv: Sequence[str]) -> list[str]:
     return joined
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch has no class for it on the CPU.
+    return isinstance(error, MemoryError) or "you tried to allocate" in str(error)
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if _is_out_of_memory(error):
+        return f"there is not enough memory: {error}"
     return str(error)
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """A message without line breaks, control characters, and more than can be read."""
+    line = " ".join(text.split())
+    if len(line) > LONGEST_LINE:  # what is wrong stands at its ends
+        line = f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+@contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """Signals that end the process raise SystemExit: files that are written are cleaned up."""
+
+    def end(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

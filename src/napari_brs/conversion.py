@@ -305,11 +305,15 @@ def _exported_size(program: torch.export.ExportedProgram) -> tuple[int, int] | N
 
 
 def _names(classes: int | Sequence[str] | None, outputs: int) -> tuple[str, ...]:
-    names = classes if isinstance(classes, Sequence) else None
-    count = outputs if classes is None else len(names) if names is not None else int(classes)  # type: ignore[arg-type]
-    if count != outputs:
+    if classes is None or type(classes) is int:
+        names, count = tuple(str(k) for k in range(outputs)), classes
+    elif isinstance(classes, list | tuple) and all(isinstance(name, str) for name in classes):
+        names, count = tuple(classes), len(classes)
+    else:
+        raise ValueError(f"classes are {classes!r}; a number or a list of names is allowed")
+    if count not in (None, outputs):
         raise ValueError(f"{count} classes were given, but the model has {outputs} outputs")
-    return tuple(names) if names is not None else tuple(str(k) for k in range(outputs))
+    return names
 
 
 def _continued(x: Tensor, margin: int, size: tuple[int, int]) -> Tensor:

@@ -215,7 +215,10 @@ def load_model(name_or_path: str | os.PathLike[str]) -> InteractiveNetwork:
         if found != expected:
             raise ValueError(f"{path} is damaged: its SHA-256 is {found}, expected {expected}")
     tensors, metadata = _read(path)
-    network = model_info(metadata["architecture"]).build()
+    architecture = model_info(metadata["architecture"])
+    if architecture.kind == "classical":
+        raise ValueError(f"{path} claims to hold {architecture.name}, which has no weights")
+    network = architecture.build()
     try:
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
@@ -245,7 +248,7 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         A name from `list_models`.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -259,8 +262,9 @@ def save_weights(network: torch.nn.Module, path: str | os.PathLike[str], archite
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    content = save(tensors, {"architecture": architecture, "sha256": digest(tensors)})
     with atomic(path) as partial:
-        save_file(tensors, partial, {"architecture": architecture, "sha256": digest(tensors)})
+        partial.write_bytes(content)
     return path
 
 
@@ -280,6 +284,10 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            # Before they are read: torch does not know all types that there are.
+            types = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+            if other := ", ".join(sorted(types - {"F16", "F32"})):
+                raise ValueError(f"{path} holds tensors of type {other}; F16 and F32 are allowed")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a complete safetensors file: {error}") from None

@@ -18,8 +18,11 @@ import os
 import tomllib
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from napari_brs.models import model_info
 
 if TYPE_CHECKING:
     from napari_brs.conversion import ConvertedNetwork
@@ -50,6 +53,20 @@ def add_model_arguments(parser: argparse.ArgumentParser, default: str | None = N
 def is_own_model(model: str | os.PathLike[str]) -> bool:
     """Whether a model is meant to be a file that somebody brings."""
     return Path(model).suffix.lower() in SUFFIXES
+
+
+def model_files(model: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The files that a model is read from, be they there or not.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a file nor a known name.
+    """
+    path = Path(model)
+    if is_own_model(path):
+        return path, path.with_suffix(".toml")
+    return (path,) if path.suffix == ".safetensors" else (model_info(str(model)).path,)
 
 
 def load_own_model(path: str | os.PathLike[str], trust: bool = False) -> ConvertedNetwork:
@@ -92,6 +109,8 @@ def load_own_model(path: str | os.PathLike[str], trust: bool = False) -> Convert
         return make_interactive(_load(path), **_options(path.with_suffix(".toml")))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    except Exception as error:  # what its own code raises
+        raise ValueError(f"{path} cannot be used: {first_line(error)}") from None
 
 
 def _load(path: Path) -> Any:
@@ -103,6 +122,12 @@ def _load(path: Path) -> Any:
         return load_torchscript(path)
     except Exception as error:  # torch raises whatever its unpacking raises
         raise ValueError(_what_it_is(path, error)) from None
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's code says, as far as it fits in a line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 def load_torchscript(file: Any) -> Any:
@@ -117,8 +142,9 @@ def load_torchscript(file: Any) -> Any:
 
 def _what_it_is(path: Path, error: Exception) -> str:
     """Why a file cannot be loaded; the usual mistake is to save weights or a pickle."""
-    if path.suffix.lower() == ".pt" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+    if path.suffix.lower() == ".pt":
+        names = []
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         if any(name.endswith("/data.pkl") for name in names) and not any(
             "/code/" in name for name in names
@@ -127,8 +153,7 @@ def _what_it_is(path: Path, error: Exception) -> str:
                 "it was written by torch.save and holds weights or a pickle; save the model "
                 "with torch.jit.script(model).save(...) or torch.export.save(...)"
             )
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"it cannot be read: {lines[0] if lines else type(error).__name__}"
+    return f"it cannot be read: {first_line(error)}"
 
 
 def _options(path: Path) -> dict[str, Any]:
@@ -136,7 +161,7 @@ def _options(path: Path) -> dict[str, Any]:
         return {}
     try:
         options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is not TOML: {error}") from None
     for name in options:
         if name not in OPTIONS:

@@ -67,9 +67,12 @@ def probe_form(
     Raises
     ------
     ValueError
-        If no test image goes in, or what comes out is no image. It names what
-        the model said.
+        If what is known cannot be, no test image goes in, or what comes out is no
+        image. It names what the model said.
     """
+    for name, value, most in (("channels", channels, 64), ("multiple", multiple, 1024)):
+        if value is not None and (type(value) is not int or not 1 <= value <= most):
+            raise ValueError(f"{name} is {value!r}; an integer from 1 to {most} is allowed")
     channel_choices = (channels,) if channels else _likely_channels(model)
     complaint = ""
     for count in channel_choices:

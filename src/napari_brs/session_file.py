@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 import math
 import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
 from napari_brs.clicks import Click
 from napari_brs.io.atomic import write_text
+from napari_brs.io.json_files import read_json
 from napari_brs.session import Position, Session
 
 FORMAT = "napari-brs session"
 VERSION = 1
+HIGHEST_LABEL = 2**32 - 1
+"""The highest id that a label image can hold."""
 
 
 def save_session(path: str | os.PathLike[str], session: Session, image_name: str = "") -> Path:
     """Write a session; an old file is replaced only once the new one is complete."""
     path = Path(path)
-    write_text(path, json.dumps(to_dict(session, image_name), indent=1, allow_nan=False) + "\n")
+    write_text(path, to_json(session, image_name))
     return path
+
+
+def to_json(session: Session, image_name: str = "") -> str:
+    """What `save_session` writes."""
+    return json.dumps(to_dict(session, image_name), indent=1, allow_nan=False) + "\n"
 
 
 def load_session(path: str | os.PathLike[str]) -> Session:
@@ -33,10 +42,7 @@ def load_session(path: str | os.PathLike[str]) -> Session:
     OSError
         If it cannot be read.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a JSON file: {error}") from None
+    content = read_json(path)
     try:
         return from_dict(content)
     except ValueError as error:
@@ -83,7 +89,7 @@ def from_dict(content: Any) -> Session:
         raise ValueError(f'not a session: "format" must be "{FORMAT}"')
     if content.get("version") != VERSION:
         raise ValueError(
-            f"session version {content.get('version')!r} is not known; {VERSION} is allowed"
+            f"session version {_shown(content.get('version'))} is not known; {VERSION} is allowed"
         )
     image = _entry(content, "image", dict)
     shape = _integers(_entry(image, "shape", list), "image shape")
@@ -93,7 +99,9 @@ def from_dict(content: Any) -> Session:
     limits = content.get("contrast_limits")
     if limits is not None:
         if not isinstance(limits, list) or len(limits) != 2:
-            raise ValueError(f"contrast_limits are {limits!r}; null or [low, high] is allowed")
+            raise ValueError(
+                f"contrast_limits are {_shown(limits)}; null or [low, high] is allowed"
+            )
         low, high = (_number(limit, "contrast limit") for limit in limits)
         limits = (low, high)
     session = Session(shape, _entry(content, "model", str), threshold, limits)
@@ -103,17 +111,19 @@ def from_dict(content: Any) -> Session:
 
 def _read_object(entry: Any) -> tuple[int | None, dict[Position, tuple[Click, ...]]]:
     if not isinstance(entry, dict):
-        raise ValueError(f"object {entry!r} is not a mapping")
+        raise ValueError(f"object {_shown(entry)} is not a mapping")
     label = entry.get("label")
-    if label is not None and (not _is_integer(label) or label < 1):
-        raise ValueError(f"id {label!r} is not allowed; null or an integer from 1 is")
+    if label is not None and not (_is_integer(label) and 1 <= label <= HIGHEST_LABEL):
+        raise ValueError(
+            f"id {_shown(label)} is not allowed; null or an integer from 1 to {HIGHEST_LABEL} is"
+        )
     planes: dict[Position, tuple[Click, ...]] = {}
     for part in _entry(entry, "planes", list):
         if not isinstance(part, dict):
-            raise ValueError(f"plane {part!r} is not a mapping")
+            raise ValueError(f"plane {_shown(part)} is not a mapping")
         raw = _entry(part, "position", list)
         if not all(index is None or _is_integer(index) for index in raw):
-            raise ValueError(f"position {raw!r} is not allowed; integers and null are")
+            raise ValueError(f"position {_shown(raw)} is not allowed; integers and null are")
         planes[tuple(raw)] = tuple(_read_click(click) for click in _entry(part, "clicks", list))
     return label, planes
 
@@ -121,7 +131,7 @@ def _read_object(entry: Any) -> tuple[int | None, dict[Position, tuple[Click, ..
 def _entry(content: dict[str, Any], name: str, kind: type) -> Any:
     value = content.get(name)
     if not isinstance(value, kind):
-        raise ValueError(f'"{name}" is {value!r}; a {kind.__name__} is needed')
+        raise ValueError(f'"{name}" is {_shown(value)}; a {kind.__name__} is needed')
     return value
 
 
@@ -131,17 +141,25 @@ def _is_integer(value: Any) -> bool:
 
 def _integers(values: list[Any], name: str) -> tuple[int, ...]:
     if len(values) < 2 or not all(_is_integer(v) and v > 0 for v in values):
-        raise ValueError(f"{name} is {values!r}; at least two positive integers are needed")
+        raise ValueError(f"{name} is {_shown(values)}; at least two positive integers are needed")
     return tuple(values)
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; a finite number is needed")
-    return float(value)
+    try:
+        if not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except (TypeError, OverflowError):  # no number, or an integer that no float can hold
+        pass
+    raise ValueError(f"{name} is {_shown(value)}; a finite number is needed")
 
 
 def _read_click(value: Any) -> Click:
     if not isinstance(value, list) or len(value) != 3 or not isinstance(value[2], bool):
-        raise ValueError(f"click {value!r} is not allowed; [row, column, true or false] is")
+        raise ValueError(f"click {_shown(value)} is not allowed; [row, column, true or false] is")
     return Click(_number(value[0], "row"), _number(value[1], "column"), value[2])
+
+
+def _shown(value: Any) -> str:
+    """A value as an error message has room for it."""
+    return reprlib.repr(value)

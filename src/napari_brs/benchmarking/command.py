@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from napari_brs.benchmarking.measures import Figure
 
 
+MOST = 1024
+"""Threads, and clicks that are refined."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options; loads nothing heavy."""
     parser.add_argument("--model", default="brs-live", help="name or .safetensors (%(default)s)")
@@ -38,14 +42,21 @@ def run(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}; at least 1 is allowed")
+        if value is not None and value > MOST:
+            raise ValueError(f"{name} is {value}; at most {MOST} is allowed")
 
     import torch
 
     from napari_brs.benchmarking.machine import describe
-    from napari_brs.io.atomic import check_writable, write_text
+    from napari_brs.io.atomic import write_text
+    from napari_brs.io.outputs import check_outputs
+    from napari_brs.models import load_model
+    from napari_brs.networks.base import InteractiveNetwork
+    from napari_brs.own_models import model_files
 
-    if args.json is not None:
-        check_writable(args.json)
+    check_outputs([args.json], model_files(args.model))
+    if not isinstance(load_model(args.model), InteractiveNetwork):
+        raise ValueError(f"{args.model} takes no clicks from the start; its time is not measured")
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import sys
 import time
@@ -12,9 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_brs.own_models import add_model_arguments, is_own_model
+from napari_brs.own_models import add_model_arguments, model_files
 
 if TYPE_CHECKING:
     from napari_brs.opening import InteractiveSegmenter
@@ -108,17 +107,20 @@ def run(args: argparse.Namespace) -> int:
     if args.plots is not None and find_spec("matplotlib") is None:
         raise ValueError("--plots needs matplotlib: pip install 'napari-brs[evaluate]'")
 
+    from napari_brs.evaluation.plots import FILES, draw_plots
     from napari_brs.evaluation.protocol import RobotSettings
     from napari_brs.evaluation.report import markdown, short_summary
     from napari_brs.evaluation.run import evaluate, to_json
-    from napari_brs.io.atomic import check_writable, write_text
+    from napari_brs.io.atomic import write_text
     from napari_brs.io.layouts import open_dataset
+    from napari_brs.io.outputs import check_outputs
     from napari_brs.opening import open_segmenter
 
-    for path in (args.json, args.report):
-        if path is not None:
-            check_writable(path)
     pack = open_dataset(args.pack, args.layout)
+    unfinished = args.json and args.json.with_suffix(".partial.jsonl")
+    plots = [args.plots / name for name in FILES] if args.plots else []
+    outputs = [args.json, unfinished, args.report, *plots]
+    check_outputs(outputs, [*pack.files, *model_files(args.model)], args.plots)
     settings = RobotSettings(
         max_clicks=args.max_clicks,
         refine=not args.no_refine,
@@ -138,9 +140,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         make = partial(open_segmenter, args.model, args.device, args.trust)
     segmenter = make()
-    if args.plots is not None:
-        args.plots.mkdir(parents=True, exist_ok=True)
-    unfinished = args.json and args.json.with_suffix(".partial.jsonl")
     try:
         result = evaluate(
             pack,
@@ -169,36 +168,25 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.report, markdown(result))
     print(short_summary(result))
     if args.plots:
-        from napari_brs.evaluation.plots import draw_plots
-
+        args.plots.mkdir(parents=True, exist_ok=True)
         for path in draw_plots(result, pack, segmenter, args.plots):
             print(path)
     return 0
 
 
 def _compare(first: Path, second: Path, report: Path | None) -> int:
-    from napari_brs.evaluation.compare import compare
+    from napari_brs.evaluation.compare import compare, load_result
     from napari_brs.evaluation.report import comparison
-    from napari_brs.io.atomic import check_writable, write_text
+    from napari_brs.io.atomic import write_text
+    from napari_brs.io.outputs import check_outputs
 
-    if report is not None:
-        check_writable(report)
-    count, differences = compare(_load(first), _load(second))
+    check_outputs([report], [first, second])
+    count, differences = compare(load_result(first), load_result(second))
     text = comparison(first.stem, second.stem, count, differences)
     print(text)
     if report is not None:
         write_text(report, text + "\n")
     return 0
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(result, dict) or not {"pack", "max_clicks", "objects"} <= result.keys():
-        raise ValueError(f"{path} is not a result of napari-brs evaluate")
-    return result
 
 
 def _in_worker(make: Callable[[], InteractiveSegmenter], workers: int) -> InteractiveSegmenter:
@@ -211,10 +199,7 @@ def _in_worker(make: Callable[[], InteractiveSegmenter], workers: int) -> Intera
 
 def _weights_sha256(model: str) -> str | None:
     """SHA-256 of the weights file, so that results say which weights gave them; None without."""
-    from napari_brs.models import model_info
-
-    by_path = is_own_model(model) or Path(model).suffix == ".safetensors"
-    path = Path(model) if by_path else model_info(model).path
+    path = model_files(model)[0]
     if not path.is_file():
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()

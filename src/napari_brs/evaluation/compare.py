@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_brs.evaluation.protocol import MOST_CLICKS, are_runs
 from napari_brs.evaluation.summary import THRESHOLDS
+from napari_brs.io.json_files import read_json
 from napari_brs.metrics import area_under_curve, iou_per_click, number_of_clicks
 
 SHOWN_CLICKS = (1, 3, 5)
@@ -34,6 +37,28 @@ class Difference:
     def is_clear(self) -> bool:
         """Whether the interval lies on one side of 0."""
         return self.low > 0 or self.high < 0
+
+
+def load_result(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A result that ``napari-brs evaluate --json`` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    OSError
+        If it cannot be read.
+    """
+    result = read_json(path)
+    if (
+        not isinstance(result, dict)
+        or not isinstance(result.get("pack"), str)
+        or type(result.get("max_clicks")) is not int
+        or not 1 <= result["max_clicks"] <= MOST_CLICKS
+        or not are_runs(result.get("objects"), result["max_clicks"])
+    ):
+        raise ValueError(f"{path} is not a result of napari-brs evaluate")
+    return result
 
 
 def compare(

@@ -11,12 +11,15 @@ import numpy as np
 from napari_brs.clicks import Click
 from napari_brs.evaluation.protocol import ClickSegmenter
 from napari_brs.evaluation.summary import mean_per_click
+from napari_brs.io.atomic import atomic
 from napari_brs.io.layouts import Dataset
 from napari_brs.metrics import area_under_curve, iou, iou_per_click
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FILES = ("iou.png", "obeyed.png", "seconds.png", "examples.png")
+"""What is drawn."""
 SHOWN = 4
 """How many best and how many worst objects are drawn."""
 SHOWN_CLICKS = 5
@@ -50,14 +53,15 @@ def draw_plots(
     list of path
     """
     objects = result["objects"]
+    ious, obeyed, seconds, examples = (folder / name for name in FILES)
     return [
         _curves(
-            folder / "iou.png",
+            ious,
             "mean IoU",
             {f"AuC {result['auc']:.3f}": result["iou_per_click"]},
         ),
         _curves(
-            folder / "obeyed.png",
+            obeyed,
             "share of clicks obeyed",
             {
                 "before refinement": mean_per_click(objects, "obeyed_before"),
@@ -65,11 +69,11 @@ def draw_plots(
             },
         ),
         _curves(
-            folder / "seconds.png",
+            seconds,
             "seconds",
             {str(result.get("device", "time")): mean_per_click(objects, "seconds")},
         ),
-        _examples(folder / "examples.png", result, pack, segmenter),
+        _examples(examples, result, pack, segmenter),
     ]
 
 
@@ -84,7 +88,8 @@ def _curves(path: Path, quantity: str, curves: Mapping[str, Sequence[float]]) ->
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with atomic(path) as partial:
+        figure.savefig(partial, dpi=150)
     return path
 
 
@@ -105,7 +110,8 @@ def _examples(
             _example(axes, result["objects"][index], bool(result["refine"]), pack, segmenter)
         grid[line][0].set_ylabel(title)
     figure.suptitle("clicks: foreground green, background red; mask cyan, truth white", fontsize=9)
-    figure.savefig(path, dpi=150)
+    with atomic(path) as partial:
+        figure.savefig(partial, dpi=150)
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, get_args
 
 import numpy as np
@@ -14,6 +14,11 @@ from scipy.ndimage import find_objects
 from napari_brs.clicks import Click
 from napari_brs.metrics import click_accuracy, iou
 from napari_brs.simulation import SignRule, next_click
+
+MOST_CLICKS = 1000
+"""Clicks that the robot may be allowed on one object."""
+_LARGEST = 1e9
+"""Beyond what can be a figure of a run: an IoU, a position, seconds."""
 
 
 class ClickSegmenter(Protocol):
@@ -72,6 +77,8 @@ class RobotSettings:
         for name in ("max_clicks", "objects_per_image", "min_area"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; at least 1 is allowed")
+        if self.max_clicks > MOST_CLICKS:
+            raise ValueError(f"max_clicks is {self.max_clicks}; at most {MOST_CLICKS} is allowed")
         if self.sign_rule not in get_args(SignRule):
             allowed = ", ".join(get_args(SignRule))
             raise ValueError(f"sign_rule is {self.sign_rule!r}; allowed are {allowed}")
@@ -98,6 +105,31 @@ class ObjectRun:
     obeyed_before: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
+
+
+def are_runs(value: Any, max_clicks: int) -> bool:
+    """Whether something read from a file is a list of `ObjectRun` as mappings."""
+    return isinstance(value, list) and all(_is_run(item, max_clicks) for item in value)
+
+
+def _is_run(item: Any, max_clicks: int) -> bool:
+    if not isinstance(item, dict) or item.keys() != {entry.name for entry in fields(ObjectRun)}:
+        return False
+    curves = [item[name] for name in ("iou", "obeyed", "obeyed_before", "seconds", "evaluations")]
+    clicks = item["clicks"]
+    return (
+        isinstance(item["image"], str)
+        and type(item["object"]) is int
+        and all(isinstance(values, list) for values in (*curves, clicks))
+        and {len(values) for values in (*curves, clicks)} <= {len(clicks)}
+        and 1 <= len(clicks) <= max_clicks
+        and all(isinstance(click, list) and len(click) == 3 for click in clicks)
+        and all(_is_number(value) for values in (*curves, *clicks) for value in values)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < _LARGEST
 
 
 def choose_objects(labels: NDArray[np.int32], image: str, settings: RobotSettings) -> list[int]:

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
@@ -16,17 +16,20 @@ from typing import Any
 from napari_brs.evaluation.protocol import (
     ClickSegmenter,
     RobotSettings,
+    are_runs,
     choose_objects,
     click_object,
     length_of_others,
 )
 from napari_brs.evaluation.summary import summarise
 from napari_brs.io.atomic import write_text
+from napari_brs.io.json_files import parse_json
 from napari_brs.io.layouts import Dataset
 
 MakeSegmenter = Callable[[], ClickSegmenter]
 Found = tuple[str, list[dict[str, Any]]]
 """An image's name and what happened to its objects."""
+_ELSEWHERE = "delete it, or write the results elsewhere"
 
 
 def evaluate(
@@ -86,7 +89,7 @@ def evaluate(
     names = pack.names[::every][:limit]
     header = {**(about or {}), "pack": pack.name, "every": every, "images": len(names)}
     header |= asdict(settings)
-    found = _resume(partial, header) if partial else {}
+    found = _resume(partial, header, names) if partial and partial.exists() else {}
     todo = [name for name in names if name not in found]
     before, began = len(found), time.monotonic()
     results = (
@@ -97,13 +100,15 @@ def evaluate(
     for name, objects in results:
         found[name] = objects
         if partial:
-            with partial.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(json.dumps({"name": name, "objects": objects}) + "\n")
+            first = [] if partial.exists() else [header]
+            _append(partial, [*first, {"name": name, "objects": objects}])
         if on_progress:
             rate = (time.monotonic() - began) / (len(found) - before)
             on_progress(len(found), len(names), rate * (len(names) - len(found)))
     objects = [item for name in names for item in found[name]]
     if not objects:
+        if partial:
+            partial.unlink()
         raise ValueError(
             f"no object of at least {settings.min_area} pixels in the {len(names)} images "
             f"of {pack.path}"
@@ -121,6 +126,15 @@ def to_json(result: Mapping[str, Any]) -> str:
     ]
     objects = ",\n".join(json.dumps(item) for item in result["objects"])
     return "{\n" + ",\n".join([*lines, f'"objects": [\n{objects}\n]']) + "\n}\n"
+
+
+def _append(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+    except OSError as error:  # that of a full disk has no name
+        error.filename = str(path)
+        raise
 
 
 def _in_turn(
@@ -189,20 +203,31 @@ def _run_image(
     return name, [asdict(run) for run in runs]
 
 
-def _resume(partial: Path, header: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """What an interrupted run left; begins the file if there is none."""
-    text = partial.read_text(encoding="utf-8") if partial.exists() else ""
-    # A line without an end was being written when the run was interrupted.
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    if not lines:
-        write_text(partial, json.dumps(header) + "\n")
-        return {}
-    theirs = json.loads(lines[0])
+def _resume(
+    partial: Path, header: dict[str, Any], names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """What an interrupted run left."""
+    try:
+        # A line without an end was being written when the run was interrupted.
+        whole, _, _ = partial.read_text(encoding="utf-8").rpartition("\n")
+        lines = whole.split("\n")
+        theirs, *entries = map(parse_json, lines)
+    except ValueError as error:
+        raise ValueError(f"{partial} is no partial result: {error}; {_ELSEWHERE}") from None
+    if not isinstance(theirs, dict):
+        raise ValueError(f"{partial} is no partial result: {_ELSEWHERE}")
     for key in header.keys() | theirs.keys():
         if header.get(key) != theirs.get(key):
             raise ValueError(
                 f"{partial} is left of another run, with {key} {theirs.get(key)!r} instead of "
-                f"{header.get(key)!r}: delete it, or write the results elsewhere"
+                f"{header.get(key)!r}: {_ELSEWHERE}"
             )
-    write_text(partial, "\n".join(lines) + "\n")
-    return {item["name"]: item["objects"] for item in map(json.loads, lines[1:])}
+    if not all(
+        isinstance(entry, dict)
+        and entry.get("name") in names
+        and are_runs(entry.get("objects"), header["max_clicks"])
+        for entry in entries
+    ):
+        raise ValueError(f"{partial} holds what is no result of {header['pack']}: {_ELSEWHERE}")
+    write_text(partial, whole + "\n")
+    return {entry["name"]: entry["objects"] for entry in entries}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_brs.io.atomic import check_writable, write_text
+from napari_brs.io.atomic import write_text
+from napari_brs.io.outputs import check_outputs
 from napari_brs.io.packs import DatasetPack, Sample
 
 from .tables import (
@@ -69,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.figure and args.task != "saliency":
             raise ValueError(f"--figure draws the curves of saliency; {args.task} has none")
-        check_writable(args.json)
         pack = DatasetPack(args.pack)
+        check_outputs([args.json, args.figure], [*pack.files, args.weights])
         names = [n for n in pack.names if not args.sources or source_of(n) in args.sources]
         names = names[: args.limit]
         if not names:

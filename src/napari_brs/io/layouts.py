@@ -34,6 +34,10 @@ class Dataset(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the images, sorted."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read: the folder or tar, and the files in a folder."""
+
     def read(self, name: str, /) -> Sample:
         """One image and its objects."""
 
@@ -106,6 +110,11 @@ class PublishedDataset:
     def names(self) -> tuple[str, ...]:
         """Names of the images, sorted."""
         return tuple(sorted(self._files))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read: the folder, and the files in it."""
+        return (self.path, *(file for pair in self._files.values() for file in pair))
 
     def read(self, name: str) -> Sample:
         """Read one image and its objects.

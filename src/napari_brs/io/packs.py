@@ -91,6 +91,12 @@ class DatasetPack:
         """Names of the images, sorted."""
         return tuple(sorted(self._images))
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read: the pack itself, and the files in a folder."""
+        inside = sorted(self._spans) if self.path.is_dir() else []
+        return (self.path, *(self.path / name for name in inside))
+
     def read(self, name: str) -> Sample:
         """Read one image and its mask.
 
@@ -186,8 +192,9 @@ def decode_picture(
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return pixels(picture)
-    # Pillow reports a damaged file as OSError, SyntaxError or ValueError, by format.
-    except (OSError, SyntaxError, ValueError) as error:
+    # Pillow reports a damaged file as OSError, SyntaxError or ValueError, by format, and one
+    # that holds more pixels than memory may in a way of its own.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{where} cannot be read: {error}") from error
 
 

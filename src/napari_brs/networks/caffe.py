@@ -120,6 +120,8 @@ def read_caffemodel(path: str | os.PathLike[str]) -> dict[str, list[FloatArray]]
     OSError
         When it cannot be read.
     """
+    if not Path(path).is_file():  # a device may have no end
+        raise FileNotFoundError(f"no such file: {os.fspath(path)}")
     message = memoryview(Path(path).read_bytes())
     blobs: dict[str, list[FloatArray]] = {}
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .ranges import LARGEST, RANGES
 
 
 @dataclass(frozen=True)
@@ -195,13 +197,15 @@ def _read(path: Path, derived: tuple[Path, ...]) -> dict[str, Any]:
             file = Path(str(shipped)) / f"{path.name}.toml"
         else:
             file = path
+        if not file.is_file():  # a device may have no end
+            raise FileNotFoundError(f"no such file: {file}")
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         names = sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir())
         raise ValueError(
             f"no training configuration {str(path)!r}: give a TOML file or one of {names}"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, nested too deeply
         raise ValueError(f"{path} is not valid TOML: {error}") from error
     base = table.pop("base", None)
     if base is None:
@@ -226,27 +230,31 @@ def _merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]
 def parse_config(table: Mapping[str, Any]) -> TrainingConfig:
     """Turn nested tables into a `TrainingConfig`; see `load_config`."""
     config: TrainingConfig = _build(TrainingConfig, table, "")
+    for name, (least, most) in RANGES.items():
+        section, key = name.split(".")
+        for number in _numbers(getattr(getattr(config, section), key)):
+            allowed = f"{least:g} or more" if most == LARGEST else f"{least:g} to {most:g}"
+            _require(least <= number <= most, name, number, allowed)
     data, clicks = config.data, config.clicks
     _require(bool(data.crop_sizes), "data.crop_sizes", data.crop_sizes, "at least one size")
     for size in data.crop_sizes:
         _require(min(size) >= 32, "data.crop_sizes", size, "32 pixels or more")
-    for name, share in (("zoom", data.zoom), ("whole", data.whole)):
-        _require(0 <= share <= 1, f"data.{name}", share, "0 to 1")
+        _require(max(size) <= 4096, "data.crop_sizes", size, "4096 pixels at most")
     _require(data.zoom + data.whole <= 1, "data.zoom + data.whole", data.zoom + data.whole, "<= 1")
     starts = clicks.single + clicks.correction + clicks.box + clicks.moved
     _require(starts <= 1, "clicks.single + clicks.correction + clicks.box + clicks.moved",
              starts, "<= 1")  # fmt: skip
     _require(sum(clicks.rounds) > 0, "clicks.rounds", clicks.rounds, "one positive probability")
-    for name, number in (
-        ("data.crops_per_step", data.crops_per_step),
-        ("data.objects_per_crop", data.objects_per_crop),
-        ("optimizer.encoder_every", config.optimizer.encoder_every),
-        ("run.devices", config.run.devices),
-    ):
-        _require(number >= 1, name, number, "1 or more")
     _require(data.crops_per_step % config.run.devices == 0, "data.crops_per_step",
              data.crops_per_step, f"a multiple of run.devices, {config.run.devices}")  # fmt: skip
     return config
+
+
+def _numbers(value: Any) -> Iterable[float]:
+    """Those in one entry."""
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
@@ -284,6 +292,7 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
         _require(isinstance(value, Mapping), name, value, "a table")
         return {key: _convert(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        _require(abs(value) <= LARGEST, name, value, f"{LARGEST:g} at most")
         return float(value)
     if type(value) is not hint:
         raise ValueError(f"{name} = {value!r}: allowed is a value of type {hint.__name__}")

@@ -18,10 +18,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from napari_brs.devices import choose_device, has_bfloat16
+from napari_brs.io.outputs import check_outputs
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model, model_info, save_weights
 from napari_brs.networks.brs import BRSNetwork
 from napari_brs.networks.densenet import DenseNet121, copy_encoder
+from napari_brs.own_models import first_line, model_files
 
 from .config import ModelConfig, TrainingConfig, load_config
 from .data import Crop, Crops, Item, Order, read_items
@@ -75,20 +77,26 @@ def train(
     """
     config = load_config(config_path)
     if minutes is not None:
-        if not minutes > 0:
+        if not (minutes > 0 and math.isfinite(minutes)):
             raise ValueError(f"minutes = {minutes}: allowed is a positive number")
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, minutes=minutes))
     output = Path(output)
     checkpoint = output / CHECKPOINT
     if resume and not checkpoint.is_file():
         raise ValueError(f"nothing to resume: {checkpoint} does not exist")
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
+    if not resume and (checkpoint.exists() or (output / BEST).exists()):
+        raise ValueError(
+            f"{output} holds a run, which would be lost: resume it (--resume), or write to "
+            "another folder"
+        )
     packs = [DatasetPack(path) for path in data]
     if not packs:
         raise ValueError("no dataset pack to train on")
+    inputs = [config_path, *_files(config.model), *(file for pack in packs for file in pack.files)]
+    check_outputs([output / name for name in (CHECKPOINT, BEST, LAST)], inputs, output)
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
 
-    output.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(
         accelerator=config.run.accelerator,
         devices=config.run.devices,
@@ -105,6 +113,15 @@ def train(
     task = make_task(network, config)
     Trainer(fabric, config, task, network, training, validation, output).run(resume)
     return output / BEST
+
+
+def _files(config: ModelConfig) -> Iterator[Path]:
+    """The files that a network starts from."""
+    if config.imagenet:
+        yield Path(config.imagenet)
+    for model in (config.initial, config.encoder, config.decoders, config.teacher):
+        if model:
+            yield from model_files(model)
 
 
 def _strategy(config: TrainingConfig) -> str:
@@ -149,14 +166,17 @@ def make_network(config: ModelConfig) -> nn.Module:
         if type(network) is not type(model_info(config.name).build()):
             raise ValueError(f"model.initial = {config.initial!r} holds no {config.name}")
     else:
-        network = model_info(config.name).build()
+        info = model_info(config.name)
+        if info.kind == "classical":
+            raise ValueError(f"model.name = {config.name!r}: allowed are networks; it is none")
+        network = info.build()
     network.requires_grad_(True)
     encoder = getattr(network, "encoder", None)
     if config.imagenet:
         load = getattr(network, "load_imagenet", None)
         if load is None:
             raise ValueError(f"model.imagenet: {config.name} does not start from ImageNet")
-        load(torch.load(config.imagenet, weights_only=True))
+        load(_state_dict(config.imagenet))
     if config.encoder:
         source = getattr(load_model(config.encoder), "encoder", None)
         if not (isinstance(encoder, DenseNet121) and isinstance(source, DenseNet121)):
@@ -170,6 +190,18 @@ def make_network(config: ModelConfig) -> nn.Module:
     if encoder is not None and not config.train_encoder:
         encoder.requires_grad_(False)
     return network
+
+
+def _state_dict(path: str) -> dict[str, torch.Tensor]:
+    try:
+        state = torch.load(path, weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch raises whatever its unpacking raises
+        raise ValueError(f"model.imagenet: {path} cannot be read: {first_line(error)}") from None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ValueError(f"model.imagenet: {path} holds no state dict")
+    return state
 
 
 def _copy_decoders(target: nn.Module, source: nn.Module, config: ModelConfig) -> None:
@@ -237,6 +269,8 @@ class Trainer:
             crop = next(crops)
             waited += time.monotonic() - before
             losses.append(self._train_step(crop, step))
+            # What cannot be trained on has been told by now, and has left nothing behind.
+            self._output.mkdir(parents=True, exist_ok=True)
             self._step = step + 1
             self._seconds = float(fabric.broadcast(time.monotonic() - began))
             over = self._progress() >= 1
@@ -335,12 +369,22 @@ class Trainer:
         # A run that is killed while it writes must find the last checkpoint whole.
         path = self._output / CHECKPOINT
         partial = path.with_suffix(".partial")
-        self._fabric.save(partial, state)
-        if self._fabric.is_global_zero:
-            os.replace(partial, path)
+        try:
+            self._fabric.save(partial, state)
+            if self._fabric.is_global_zero:
+                os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # of a full disk, they name other files or none
+            raise OSError(f"{path} cannot be written: {first_line(error)}") from None
+        finally:
+            if self._fabric.is_global_zero:
+                partial.unlink(missing_ok=True)
 
     def _load(self) -> None:
         state: dict[str, Any] = {"module": self._module, "optimizer": self._optimizer}
-        rest = self._fabric.load(self._output / CHECKPOINT, state)
-        self._average.network.load_state_dict(rest["average"])
-        self._step, self._seconds, self._best = rest["step"], rest["seconds"], rest["best"]
+        path = self._output / CHECKPOINT
+        try:
+            rest = self._fabric.load(path, state)
+            self._average.network.load_state_dict(rest["average"])
+            self._step, self._seconds, self._best = rest["step"], rest["seconds"], rest["best"]
+        except Exception as error:  # torch raises whatever its unpacking raises
+            raise ValueError(f"{path} cannot be resumed: {first_line(error)}") from None

@@ -1,0 +1,481 @@
+"""Input that no command may trip over, or lose anything by: one line, exit code 2, nothing else.
+
+A case is a command line and what its message must say. It runs in a folder with `FILES`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import struct
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+import zarr
+from PIL import Image
+from safetensors.torch import save_file
+from test_cli import Brightness, listing, register_brightness, run_main, two_squares
+
+from napari_brs import models
+from napari_brs.cli import COMMANDS
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and names are POSIX's")
+
+DEEP = "[" * 200_000
+LONG = "9" * 400
+
+# Files; those that others are linked to or archived from come first.
+
+SESSION: dict[str, Any] = {
+    "format": "napari-brs session",
+    "version": 1,
+    "image": {"name": "img.tif", "shape": [60, 80]},
+    "model": "w.safetensors",
+    "threshold": 0.5,
+    "objects": [{"label": 1, "planes": [{"position": [None, None], "clicks": [[20, 20, True]]}]}],
+}
+RUN = {
+    "image": "a",
+    "object": 1,
+    "iou": [0.9],
+    "clicks": [[20, 20, True]],
+    "obeyed": [1.0],
+    "obeyed_before": [1.0],
+    "seconds": [0.1],
+    "evaluations": [0],
+}
+RESULT = {"pack": "pack", "max_clicks": 20, "objects": [RUN]}
+
+
+def text(content: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(content, encoding="utf-8")
+
+
+def session(old: str, new: str) -> Callable[[Path], object]:
+    content = json.dumps(SESSION)
+    assert old in content
+    return text(content.replace(old, new))
+
+
+def result(**entries: object) -> Callable[[Path], object]:
+    return text(json.dumps(RESULT | entries))
+
+
+def image(path: Path) -> None:
+    tifffile.imwrite(path, two_squares())
+
+
+def labels(highest: int) -> Callable[[Path], object]:
+    values = np.zeros((60, 80), np.uint64)
+    values[5, 5] = highest
+    return lambda path: tifffile.imwrite(path, values)
+
+
+def png_header(side: int) -> bytes:
+    """A PNG that claims to be so large."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + checksum
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
+
+
+def pack(path: Path) -> None:
+    for folder in ("images", "masks"):
+        (path / folder).mkdir(parents=True)
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:30, 10:30] = 1
+    Image.fromarray(two_squares(np.uint8, 250, 10)).save(path / "images" / "a.png")
+    Image.fromarray(mask).save(path / "masks" / "a.png")
+
+
+def large_pack(path: Path) -> None:
+    pack(path)
+    (path / "images" / "a.png").write_bytes(png_header(20_000))
+
+
+def training_pack(path: Path) -> None:
+    pack(path)
+    for number in range(10):
+        for kind in ("images", "masks"):
+            (path / kind / f"{number}.png").write_bytes((path / kind / "a.png").read_bytes())
+
+
+def tar(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(Path("pack").rglob("*.png")):
+            archive.add(file, file.relative_to("pack"))
+
+
+def begun_run(path: Path) -> None:
+    path.mkdir()
+    (path / "checkpoint.pt").write_text("no checkpoint")
+
+
+def vast(path: Path) -> None:
+    zarr.create_array(path, shape=(2_000_000, 2_000_000), chunks=(1000, 1000), dtype="uint8")
+
+
+def weights(path: Path) -> None:
+    models.save_weights(Brightness(), path, "brightness")
+
+
+def typed(dtype: torch.dtype) -> Callable[[Path], object]:
+    def make(path: Path) -> None:
+        state = {key: value.to(dtype) for key, value in Brightness().state_dict().items()}
+        save_file(state, path, {"architecture": "brightness", "sha256": "0" * 64})
+
+    return make
+
+
+def of_a_method(path: Path) -> None:
+    digest = models.digest({"a": torch.zeros(1)})
+    save_file({"a": torch.zeros(1)}, path, {"architecture": "graph-cut", "sha256": digest})
+
+
+def package(encrypted: bool = False, size: int | None = None) -> Callable[[Path], object]:
+    """A zip with a description, whose central directory claims what is not true."""
+
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("rdf.yaml", "type: model\nname: nothing\n" * 10)
+        content = bytearray(path.read_bytes())
+        entry = content.index(b"PK\x01\x02")
+        if encrypted:
+            content[entry + 8] |= 1
+        if size is not None:
+            content[entry + 24 : entry + 28] = struct.pack("<I", size)
+        path.write_bytes(content)
+
+    return make
+
+
+def corrupt_package(path: Path) -> None:
+    package()(path)
+    content = bytearray(path.read_bytes())
+    content[45:55] = b"\xff" * 10
+    path.write_bytes(content)
+
+
+def exported(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/version", "3")
+
+
+def scripted(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network = torch.jit.trace(torch.nn.Conv2d(1, 1, 3, padding=1), torch.zeros(1, 1, 32, 32))
+    network.save(str(path))
+
+
+def with_options(options: str) -> Callable[[Path], object]:
+    """A TorchScript network, with a TOML file beside it."""
+
+    def make(path: Path) -> None:
+        scripted(path)
+        path.with_suffix(".toml").write_text(options)
+
+    return make
+
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "img.tif": image,
+    "w.safetensors": weights,
+    "lab.tif": labels(3),
+    "full.tif": labels(2**32 - 1),
+    "beyond.tif": labels(2**32),
+    "soft.tif": lambda path: path.symlink_to("img.tif"),
+    "hard.tif": lambda path: path.hardlink_to("img.tif"),
+    "vast.zarr": vast,
+    "pipe.json": lambda path: os.mkfifo(path),  # Windows has none
+    "folder": Path.mkdir,
+    "notes.txt": text("just\nnotes\n"),
+    # sessions
+    "s.json": text(json.dumps(SESSION)),
+    "deep.json": text(DEEP),
+    "escape.json": text('{"format": "\x1b[31m"}'),
+    "digits.json": session("0.5", "9" * 5000),
+    "threshold.json": session("0.5", LONG),
+    "click.json": session("[20, 20, true]", f"[{LONG}, 20, true]"),
+    "index.json": session("[null, null]", f"[{LONG}, null]"),
+    "label.json": session('"label": 1', f'"label": {2**32}'),
+    "shape.json": session("[60, 80]", f"[{LONG}, 80]"),
+    "objects.json": session("[20, 20, true]", "7"),
+    "planes.json": session('"planes": [', '"planes": 3, "other": ['),
+    "list.json": text("[]"),
+    # results
+    "r.json": result(),
+    "other.json": result(pack="other"),
+    "no-objects.json": result(objects=7),
+    "no-curve.json": result(objects=[RUN | {"iou": []}]),
+    "no-number.json": result(objects=[RUN | {"iou": ["x"]}]),
+    "large.json": result(objects=[RUN | {"seconds": [10**400]}]),
+    "clicks.json": result(max_clicks=10**12),
+    "half.json": result(objects=[{"image": "a"}]),
+    # packs, and what an interrupted run left
+    "pack": pack,
+    "large": large_pack,
+    "many": training_pack,
+    "pack.tar": tar,
+    "image-link.json": lambda path: path.hardlink_to("pack/images/a.png"),
+    "torn.partial.jsonl": text('{"model": \n'),
+    "deep.partial.jsonl": text(DEEP + "\n"),
+    "list.partial.jsonl": text("[]\n"),
+    "mine.partial.jsonl": text("my notes"),
+    # weights and networks
+    "bf16.safetensors": typed(torch.bfloat16),
+    "fp8.safetensors": typed(torch.float8_e4m3fn),
+    "method.safetensors": of_a_method,
+    "bad.pt": text("no network"),
+    "bad.pt2": text("no program"),
+    "empty.pt2": exported,
+    "net.pt": scripted,
+    "zero.pt": with_options("multiple = 0"),
+    "word.pt": with_options("multiple = 'eight'"),
+    "channels.pt": with_options("channels = -1"),
+    "classes.pt": with_options("classes = [1, 2]"),
+    "deep.pt": with_options(f"classes = {DEEP}"),
+    "bad.zip": text("no zip"),
+    "corrupt.zip": corrupt_package,
+    "locked.zip": package(encrypted=True),
+    "vast.zip": package(size=2**32 - 2),
+    "net.caffemodel": text("\xff" * 40),
+    # training configurations
+    "threads.toml": text("[run]\nthreads = -3"),
+    "devices.toml": text("[run]\ndevices = 1000000000\n[data]\ncrops_per_step = 1000000000"),
+    "steps.toml": text("[run]\nsteps = -1"),
+    "seed.toml": text("[run]\nseed = -1"),
+    "nan.toml": text("[optimizer]\nrate = nan"),
+    "digits.toml": text(f"[optimizer]\nrate = {LONG}"),
+    "deep.toml": text(f"x = {DEEP}"),
+    "binary.toml": lambda path: path.write_bytes(b"\xff\xfe"),
+    "method.toml": text("[model]\nname = 'graph-cut'"),
+    "crops.toml": text("[data]\ncrop_sizes = [[1000000, 1000000]]"),
+    "hidden.toml": text("[data]\nmin_pixels = 1000000\ncrop_sizes = [[64, 64]]"),
+    "accelerator.toml": text("[run]\naccelerator = 'abacus'"),
+    "precision.toml": text("[run]\nprecision = '3-mixed'"),
+    "no-imagenet.toml": text("[model]\nimagenet = 'lost.pth'"),
+    "imagenet.toml": text("[model]\nimagenet = 'notes.txt'"),
+    "tensor.toml": text("[model]\nimagenet = 'tensor.pth'"),
+    "tensor.pth": lambda path: torch.save(torch.zeros(3), path),
+    "initial.toml": text("[model]\ninitial = 'method.safetensors'"),
+    "own.toml": text("[model]\ninitial = 'run/best.safetensors'"),
+    "live.toml": text("base = 'live'\n[run]\ndevices = 1"),
+    "run": begun_run,
+}
+
+# Command line -> what its message must say. Of segment the network is the one above.
+
+SEGMENT = "segment img.tif --fg 20,20 --model w.safetensors"
+WHOLE = "segment img.tif --whole -o l.tif --trust --model"
+EVALUATE = "evaluate pack --model w.safetensors --device cpu"
+TRAIN = "train live.toml --data many -o out"
+
+CASES: dict[str, str] = {
+    # what is read is not written over
+    f"{SEGMENT} -o img.tif": r"cannot write img\.tif: it is an input",
+    f"{SEGMENT} -o ./folder/../img.tif": "it is an input",
+    f"{SEGMENT} -o soft.tif": "it is an input",
+    f"{SEGMENT} -o hard.tif": "it is an input",
+    f"{SEGMENT} -o l.tif --session img.tif": "it is an input",
+    f"{SEGMENT} -o l.tif --session w.safetensors": "it is an input",
+    f"{SEGMENT} -o l.tif --labels lab.tif --session lab.tif": "it is an input",
+    f"{SEGMENT} -o lab.tif --labels lab.tif --session lab.tif": "two outputs",
+    f"{SEGMENT} -o l.tif --session ./l.tif": "two outputs cannot both be written to",
+    "segment img.tif --replay s.json -o l.tif --session s.json": "it is an input",
+    "segment vast.zarr --fg 1,1 --model w.safetensors -o vast.zarr/l.tif": "lies in vast.zarr",
+    f"{WHOLE} net.pt --session net.pt": "it is an input",
+    f"{EVALUATE} --json pack/images/a.png": "it lies in pack",
+    f"{EVALUATE} --json pack/images/b.png": "it lies in pack",
+    f"{EVALUATE} --report image-link.json": "it is an input",
+    f"{EVALUATE} --json w.safetensors": "it is an input",
+    f"{EVALUATE} --json x --report x": "two outputs",
+    f"{EVALUATE} --json x.json --report x.partial.jsonl": "two outputs",
+    f"{EVALUATE} --json iou.png --plots .": "two outputs",
+    f"{EVALUATE} --plots pack": "it lies in pack",
+    "evaluate pack.tar --json pack.tar": "it is an input",
+    "evaluate --compare r.json r.json --report r.json": "it is an input",
+    "train live.toml --data many -o many": "it lies in many",
+    "train own.toml --data many -o run": "which would be lost",
+    "import-caffe w.safetensors -o w.safetensors": "it is an input",
+    "benchmark --model w.safetensors --json w.safetensors": "it is an input",
+    # arguments
+    f"{SEGMENT} -o l.tif --model ''": "unknown model ''",
+    f"{SEGMENT} -o l.tif --model graph-cuts": "unknown model",
+    f"{SEGMENT} -o ''": "names in .tif",
+    f"{SEGMENT} -o l.tif --session ''": "it is a folder",
+    f"{SEGMENT} -o {'l' * 400}.tif": "File name too long",
+    f"{SEGMENT} -o {'l' * 249}.tif": "File name too long",
+    f"{SEGMENT} -o {'l/' * 3000}l.tif": "File name too long",
+    f"{SEGMENT} -o l.tif --session pipe.json": "device or a pipe",
+    f"{SEGMENT} -o l.tif --threshold nan": "threshold",
+    f"{SEGMENT} -o l.tif --contrast-limits nan,1": "finite",
+    f"{SEGMENT} -o l.tif --contrast-limits 1e400,1": "finite",
+    f"{SEGMENT} -o l.tif --slice {LONG}": "slice indices",
+    f"{SEGMENT} -o l.tif --channel {LONG}": "channel",
+    f"{SEGMENT} -o l.tif --fg {LONG},3": "not finite",
+    f"{SEGMENT} -o l.tif --fg 1e300,3": "outside",
+    f"{SEGMENT} -o l.tif --labels lab.tif --correct 0 --fg 5,5": "--correct 0: there is no such",
+    f"{SEGMENT} -o l.tif --labels lab.tif --correct -3 --fg 5,5": "no such object",
+    f"{SEGMENT} -o l.tif --labels lab.tif --correct {LONG} --fg 5,5": "no such object",
+    f"{SEGMENT} -o l.tif --correct {'9' * 5000}": "invalid int value",
+    f"{SEGMENT} -o l.tif --labels ''": "the name of an input is empty",
+    f"{SEGMENT} -o l.tif --replay ''": "No such file",
+    "segment '' --fg 20,20 -o l.tif": "the name of an input is empty",
+    f"{EVALUATE} --max-clicks {LONG}": "at most 1000 is allowed",
+    f"{EVALUATE} --stop-at nan": "stop_at is nan",
+    f"{EVALUATE} --limit 0": "limit is 0",
+    f"{EVALUATE} --workers -1": "workers is -1",
+    f"{EVALUATE} --min-area 100000 --json r2.json": "no object of at least 100000",
+    f"{EVALUATE} --layout ''": "layout ''",
+    f"{EVALUATE} --model ''": "unknown model ''",
+    f"{EVALUATE} --plots notes.txt": "notes.txt",
+    f"{EVALUATE} --plots {'l' * 400}": "File name too long",
+    f"{EVALUATE} --json {'l' * 400}": "File name too long",
+    f"{TRAIN} --minutes nan": "minutes = nan",
+    f"{TRAIN} --minutes inf": "minutes = inf",
+    "train live.toml --data many -o notes.txt": "notes.txt",
+    "train '' --data many": "no training configuration",
+    "train live.toml --data '' -o out": "not a dataset pack",
+    f"train live.toml --data many -o {'l' * 400}": "File name too long",
+    "train live.toml --data many -o notes.txt/out": "notes.txt is no folder",
+    f"benchmark --threads {LONG}": "at most 1024",
+    f"benchmark --refined {LONG}": "at most 1024",
+    "benchmark --model ''": "unknown model ''",
+    "benchmark --model graph-cut": "graph-cut is no network",
+    "benchmark --model unet-cells": "takes no clicks",
+    "import-caffe net.caffemodel -o net.pth": "must end in .safetensors",
+    "import-caffe '' -o net.safetensors": "",
+    "demo --output notes.txt": "notes.txt",
+    "demo --output .": "holds other files",
+    "demo --output ''": "holds other files",
+    f"demo --output {'l' * 400}": "File name too long",
+    "import-caffe /dev/zero -o net.safetensors": "no such file: /dev/zero",
+    "train /dev/zero --data many -o out": "no training configuration '/dev/zero'",
+    "segment img.tif --replay /dev/zero -o l.tif": "larger than 256 MiB",
+    f"{SEGMENT} -o l.tif --slice=--": "'--' is no value",
+    "models --all": "unrecognized arguments: --all",
+    # images and labels
+    "segment vast.zarr --fg 1,1 -o l.tif --model w.safetensors": r"65,536 × 65,536, are allowed",
+    f"{SEGMENT} -o l.tif --labels full.tif": "no id is left",
+    f"{SEGMENT} -o l.tif --labels beyond.tif": "ids outside 0 to",
+    f"{SEGMENT} -o l.tif --labels vast.zarr": "labels are integers",
+    # sessions
+    "segment img.tif -o l.tif --replay deep.json": "deep.json is not a JSON file: .* too deeply",
+    "segment img.tif -o l.tif --replay escape.json": "not a JSON file",
+    "segment img.tif -o l.tif --replay digits.json": "digits.json is not a JSON file",
+    "segment img.tif -o l.tif --replay threshold.json": "threshold is 99.* finite number",
+    "segment img.tif -o l.tif --replay click.json": "row is 99.* finite number",
+    "segment img.tif -o l.tif --replay index.json": "position",
+    "segment img.tif -o l.tif --replay label.json": "id 4294967296 is not allowed",
+    "segment img.tif -o l.tif --replay shape.json": "image of shape|outside|plane",
+    "segment img.tif -o l.tif --replay objects.json": "click 7 is not allowed",
+    "segment img.tif -o l.tif --replay planes.json": '"planes" is 3',
+    "segment img.tif -o l.tif --replay list.json": "not a session",
+    # results
+    "evaluate --compare r.json deep.json": "deep.json is not a JSON file: .* too deeply",
+    "evaluate --compare r.json digits.json": "digits.json is not a JSON file",
+    "evaluate --compare r.json list.json": "list.json is not a result",
+    "evaluate --compare r.json no-objects.json": "no-objects.json is not a result",
+    "evaluate --compare r.json no-curve.json": "no-curve.json is not a result",
+    "evaluate --compare r.json no-number.json": "no-number.json is not a result",
+    "evaluate --compare r.json large.json": "large.json is not a result",
+    "evaluate --compare r.json clicks.json": "clicks.json is not a result",
+    "evaluate --compare r.json half.json": "half.json is not a result",
+    "evaluate --compare r.json other.json": "cannot be compared",
+    "evaluate --compare r.json folder": "folder",
+    f"{EVALUATE} --json torn.json": "torn.partial.jsonl is no partial result",
+    f"{EVALUATE} --json deep.json": "deep.partial.jsonl is no partial result",
+    f"{EVALUATE} --json list.json": "list.partial.jsonl is no partial result",
+    f"{EVALUATE} --json mine.json": "mine.partial.jsonl is no partial result",
+    # packs
+    "evaluate large --model w.safetensors --json x.json": "decompression bomb",
+    "train live.toml --data large -o out": "decompression bomb",
+    # weights and networks
+    f"{SEGMENT} -o l.tif --model bf16.safetensors": "type BF16; F16 and F32",
+    f"{SEGMENT} -o l.tif --model fp8.safetensors": "type F8_E4M3; F16 and F32",
+    f"{SEGMENT} -o l.tif --model method.safetensors": "method.safetensors",
+    f"{EVALUATE} --coarse --model method.safetensors": "graph-cut, which has no weights",
+    f"{WHOLE} bad.pt": "bad.pt: it cannot be read",
+    f"{WHOLE} bad.pt2": "bad.pt2: it cannot be read",
+    f"{WHOLE} empty.pt2": "empty.pt2: it cannot be read",
+    f"{WHOLE} zero.pt": "multiple is 0; an integer from 1",
+    f"{WHOLE} word.pt": "multiple is 'eight'; an integer from 1",
+    f"{WHOLE} channels.pt": "channels is -1; an integer from 1",
+    f"{WHOLE} classes.pt": r"classes are \[1, 2\]; a number or a list of names",
+    f"{WHOLE} deep.pt": "deep.toml is not TOML",
+    f"{WHOLE} bad.zip": "bad.zip is no zip archive",
+    f"{WHOLE} corrupt.zip": "corrupt.zip cannot be unpacked",
+    f"{WHOLE} locked.zip": "locked.zip cannot be unpacked: .*encrypted",
+    f"{WHOLE} vast.zip": "vast.zip cannot be unpacked: it unpacks to 4,294,967,294 bytes",
+    "import-caffe net.caffemodel -o net.safetensors": "net.caffemodel",
+    # training
+    "train threads.toml --data many -o out": "run.threads = -3: allowed is 0 to",
+    "train devices.toml --data many -o out": "allowed is 1 to",
+    "train steps.toml --data many -o out": "run.steps = -1: allowed is 0 or more",
+    "train seed.toml --data many -o out": "run.seed = -1: allowed is 0 to",
+    "train nan.toml --data many -o out": "optimizer.rate = nan: allowed is 0 or more",
+    "train digits.toml --data many -o out": "optimizer.rate = 99",
+    "train deep.toml --data many -o out": "deep.toml is not valid TOML",
+    "train binary.toml --data many -o out": "binary.toml is not valid TOML",
+    "train method.toml --data many -o out": "model.name = 'graph-cut': allowed are networks",
+    "train crops.toml --data many -o out": "data.crop_sizes",
+    "train hidden.toml --data many -o out": "show no object of 1000000 pixels",
+    "train accelerator.toml --data many -o out": "abacus",
+    "train precision.toml --data many -o out": "3-mixed",
+    "train no-imagenet.toml --data many -o out": "lost.pth",
+    "train imagenet.toml --data many": "notes.txt cannot be read",
+    "train tensor.toml --data many -o out": "tensor.pth",
+    "train initial.toml --data many -o out": "method.safetensors",
+    "train live.toml --data many -o run --resume": "run/checkpoint.pt cannot be resumed",
+    "train live.toml --data pack -o out": "1 images to train on",
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder with `FILES`; the network of test_cli is known."""
+    folder = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(models, "_MODELS", models._MODELS)
+        register_brightness()
+        for name, make in FILES.items():
+            make(Path(name))
+        yield folder
+
+
+@pytest.mark.parametrize("line", CASES, ids=lambda line: line[:100])
+def test_bad_input_gives_code_2_one_line_and_no_file(
+    line: str, files: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = listing(files)
+    threads = torch.get_num_threads()
+    assert run_main(shlex.split(line)) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("napari-brs"), err
+    assert err.count("\n") == 1, err
+    assert len(err) < 2500
+    assert err[:-1].isprintable()
+    assert re.search(CASES[line], err), err
+    assert listing(files) == before
+    assert torch.get_num_threads() == threads
+
+
+def test_every_command_is_in_the_corpus() -> None:
+    assert {line.split()[0] for line in CASES} == set(COMMANDS)
