@@ -1009,6 +1009,10 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
         model.cursor.position = (*model.dims.point[:-2], *random.uniform(0, 20, 2))
         controller.reopen_under_cursor()
 
+    def delete() -> None:
+        model.cursor.position = (*model.dims.point[:-2], *random.uniform(0, 20, 2))
+        controller.delete()
+
     def remove_layer() -> None:
         layer = random.choice([controller.foreground_layer, controller.preview_layer])
         if layer is not None and random.random() < 0.3:
@@ -1029,6 +1033,7 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
         move_point,
         open_any,
         reopen,
+        delete,
         remove_layer,
         lambda: controller.set(overwrite=bool(random.integers(2))),
         lambda: controller.set(model=str(random.choice(["brs-live", "brs-densenet"]))),
