@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from types import SimpleNamespace
@@ -28,6 +29,11 @@ def discs(shape: tuple[int, int], clicks: Any, radius: float | None = None) -> n
                 ) ** 2
                 mask[near] = positive
     return mask
+
+
+def untimed(status: str) -> str:
+    """The status line without the time, which is another at each run."""
+    return re.sub(r"\d+ ms|\d+\.\d s", "TIME", status)
 
 
 class FakeSegmenter:

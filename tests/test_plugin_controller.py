@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import numpy as np
 import pytest
-from fakes import RADIUS, FakeSegmenter, discs
+from fakes import RADIUS, FakeSegmenter, discs, untimed
 
 pytest.importorskip("napari")
 
@@ -29,6 +30,14 @@ def settle() -> None:
     """Let postponed calls happen."""
     for _ in range(5):
         QApplication.processEvents()
+
+
+def pause(seconds: float) -> None:
+    """Let timers go off."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -107,10 +116,10 @@ def test_a_click_gives_a_mask_in_the_preview_and_a_point(
     assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30))
     assert np.allclose(controller.foreground_layer.data, [[20, 30]])
     assert len(controller.background_layer.data) == 0
-    assert controller.status == "object 1 · 1 FG · 12 ms · every click obeyed"
+    assert untimed(controller.status) == "object 1 · 1 FG · TIME · every click obeyed"
     click(controller, 20, 32, False)
     assert np.allclose(controller.background_layer.data, [[20, 32]])
-    assert controller.status == "object 1 · 1 FG, 1 BG · 12 ms · 1 of 2 clicks not obeyed"
+    assert untimed(controller.status) == "object 1 · 1 FG, 1 BG · TIME · 1 of 2 clicks not obeyed"
     assert fake.predicted == [
         (Click(20, 30),),
         (Click(20, 30), Click(20, 32, False)),
@@ -224,14 +233,14 @@ def test_ids_painted_by_hand_are_not_given_again(controller: Any, image: Any) ->
 def test_another_object_is_never_written_over_unless_asked(controller: Any, image: Any) -> None:
     click(controller, 20, 30)
     controller.commit()
-    click(controller, 20, 34)
+    click(controller, 20, 36)
     controller.commit()
     objects = controller.objects_layer.data
     assert np.array_equal(objects == 1, disc(20, 30))
-    assert np.array_equal(objects == 2, disc(20, 34) & ~disc(20, 30))
+    assert np.array_equal(objects == 2, disc(20, 36) & ~disc(20, 30))
     click(controller, 20, 30)
     assert controller.commit() is None
-    assert controller.status == "every pixel belongs to another object; nothing was written"
+    assert "113 of 113 px belong to other objects; nothing was written" in controller.status
     controller.set(overwrite=True)
     assert controller.commit() == 3
     assert np.array_equal(objects == 3, disc(20, 30))
@@ -506,12 +515,12 @@ def test_two_viewers_have_nothing_in_common(fake: Any, controller: Any, image: A
 
 
 def test_a_removed_image_is_forgotten(model: Any, controller: Any, image: Any) -> None:
-    from napari_brs.plugin.workspace import _KEPT
+    from napari_brs.plugin.kept import workspaces
 
     click(controller, 20, 30)
-    assert image in _KEPT
+    assert list(workspaces(model)) == [controller.work]
     model.layers.remove(image)
-    assert image not in _KEPT
+    assert not list(workspaces(model))
 
 
 # stacks
@@ -569,7 +578,7 @@ def test_slices_keep_their_clicks(model: Any, controller: Any, stack: Any, fake:
     assert controller.status.startswith("object 1 · no clicks")
     model.dims.set_point(0, 1 + 2 * 3)
     assert controller.has_clicks
-    assert controller.status == "object 1 · 1 FG · 12 ms · every click obeyed"
+    assert untimed(controller.status) == "object 1 · 1 FG · TIME · every click obeyed"
     assert len(fake.predicted) == 1
 
 
@@ -781,7 +790,7 @@ def test_a_new_click_stops_the_running_one_and_wins(
     assert fake.starts[-1].clicks == (Click(20, 30),)
     expected = disc(20, 30) | disc(24, 30) | disc(28, 30)
     assert np.array_equal(controller.preview_layer.data != 0, expected)
-    assert controller.status == "object 1 · 3 FG · 12 ms · every click obeyed"
+    assert untimed(controller.status) == "object 1 · 3 FG · TIME · every click obeyed"
 
 
 def test_a_mask_goes_to_the_slice_that_was_clicked_wherever_one_has_gone(
@@ -903,7 +912,7 @@ def test_a_failure_is_said_and_the_next_click_works(
     assert controller.status == "the weights are damaged"
     fake.error = None
     click(controller, 22, 30)
-    assert controller.status == "object 1 · 2 FG · 12 ms · every click obeyed"
+    assert untimed(controller.status) == "object 1 · 2 FG · TIME · every click obeyed"
 
 
 def test_an_unforeseen_failure_is_shown_by_napari_and_ends_the_run(
@@ -919,7 +928,7 @@ def test_an_unforeseen_failure_is_shown_by_napari_and_ends_the_run(
     assert not controller.busy
     fake.error = None
     click(controller, 22, 30)
-    assert controller.status == "object 1 · 2 FG · 12 ms · every click obeyed"
+    assert untimed(controller.status) == "object 1 · 2 FG · TIME · every click obeyed"
 
 
 def test_a_device_that_is_not_there_is_named_until_another_is_chosen(
@@ -1000,6 +1009,10 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
         model.cursor.position = (*model.dims.point[:-2], *random.uniform(0, 20, 2))
         controller.reopen_under_cursor()
 
+    def delete() -> None:
+        model.cursor.position = (*model.dims.point[:-2], *random.uniform(0, 20, 2))
+        controller.delete()
+
     def remove_layer() -> None:
         layer = random.choice([controller.foreground_layer, controller.preview_layer])
         if layer is not None and random.random() < 0.3:
@@ -1020,6 +1033,7 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
         move_point,
         open_any,
         reopen,
+        delete,
         remove_layer,
         lambda: controller.set(overwrite=bool(random.integers(2))),
         lambda: controller.set(model=str(random.choice(["brs-live", "brs-densenet"]))),
@@ -1070,3 +1084,182 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
     assert np.array_equal(controller.objects_layer.data, objects)
     assert np.array_equal(controller.preview_layer.data, preview)
     assert len(fake.predicted) == runs
+
+
+# pixels that change in place
+
+
+def test_pixels_changed_in_place_are_read_again_at_the_next_click(
+    controller: Any, image: Any, fake: type[FakeSegmenter]
+) -> None:
+    click(controller, 20, 30)
+    click(controller, 21, 30)
+    assert len(fake.images) == 1
+    image.data[10:20, 10:20] = 60_000
+    click(controller, 22, 30)
+    assert len(fake.images) == 2
+
+
+def test_after_a_refresh_the_features_of_new_pixels_are_computed(
+    controller: Any, image: Any, fake: type[FakeSegmenter]
+) -> None:
+    click(controller, 20, 30)
+    encoded = fake.encoded
+    image.refresh()
+    pause(0.5)
+    assert fake.encoded == encoded
+    image.data[10:20, 10:20] = 60_000
+    image.refresh()
+    pause(0.5)
+    controller.wait(20)
+    assert fake.encoded == encoded + 1
+    assert len(fake.images) == 2
+
+
+# undo over the objects layer
+
+
+def test_undo_in_the_objects_layer_goes_back_in_the_order_things_were_done(
+    controller: Any, image: Any
+) -> None:
+    objects = controller.objects_layer
+    corner = (np.array([0]), np.array([0]))
+    click(controller, 20, 30)
+    objects.data_setitem(corner, 5)
+    click(controller, 24, 30)
+    objects.data_setitem(corner, 6)
+    seen = []
+    for _ in range(4):
+        controller.undo_in_objects()
+        clicks = len(controller.session.current.plane((None, None)).clicks)
+        seen.append((int(objects.data[0, 0]), clicks))
+    assert seen == [(5, 2), (5, 1), (0, 1), (0, 0)]
+    for expected in [(0, 1), (5, 1), (5, 2), (6, 2)]:
+        controller.redo_in_objects()
+        clicks = len(controller.session.current.plane((None, None)).clicks)
+        assert (int(objects.data[0, 0]), clicks) == expected
+
+
+def test_undo_in_the_objects_layer_never_brings_back_what_undo_took(
+    controller: Any, image: Any
+) -> None:
+    click(controller, 20, 30)
+    controller.commit()
+    for _ in range(5):
+        controller.undo_in_objects()
+    assert not controller.objects_layer.data.any()
+    controller.redo_in_objects()
+    controller.redo_in_objects()
+    assert np.array_equal(controller.objects_layer.data == 1, disc(20, 30))
+
+
+# deleting
+
+
+def test_the_object_under_the_mouse_is_deleted_in_one_step(
+    model: Any, controller: Any, image: Any
+) -> None:
+    click(controller, 10, 10)
+    controller.commit()
+    click(controller, 35, 50)
+    controller.commit()
+    before = controller.objects_layer.data.copy()
+    model.cursor.position = (10, 10)
+    controller.delete()
+    assert controller.status == "object 1 deleted; Ctrl+Z brings it back"
+    assert np.array_equal(controller.objects_layer.data, np.where(before == 1, 0, before))
+    assert [found.label for found in controller.session.objects if not found.empty] == [2]
+    controller.undo()
+    assert np.array_equal(controller.objects_layer.data, before)
+    controller.reopen_under_cursor()
+    assert np.allclose(controller.foreground_layer.data, [[10, 10]])
+    controller.undo()
+    controller.redo()
+    controller.undo()
+    controller.undo()
+    assert np.array_equal(controller.objects_layer.data == 1, disc(10, 10))
+
+
+def test_a_label_from_elsewhere_is_deleted_and_comes_back(
+    model: Any, controller: Any, image: Any
+) -> None:
+    controller.objects_layer.data[5:9, 5:9] = 7
+    model.cursor.position = (6, 6)
+    controller.delete()
+    assert not controller.objects_layer.data.any()
+    controller.undo()
+    assert (controller.objects_layer.data == 7).sum() == 16
+    controller.redo()
+    assert not controller.objects_layer.data.any()
+
+
+def test_away_from_objects_the_open_one_is_deleted_and_then_there_is_none(
+    model: Any, controller: Any, image: Any
+) -> None:
+    model.cursor.position = (-9, 0)
+    controller.delete()
+    assert controller.status == "there is no object under the cursor, and none is open"
+    click(controller, 20, 30)
+    controller.delete()
+    assert controller.status == "object 1 deleted; Ctrl+Z brings it back"
+    assert controller.session.current.empty
+    assert not controller.preview_layer.data.any()
+    controller.undo()
+    assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30))
+    controller.commit()
+    controller.open_object(controller.session.objects[0].key)
+    controller.delete()
+    assert not controller.objects_layer.data.any()
+
+
+def test_delete_on_points_takes_the_selected_ones_first(
+    model: Any, controller: Any, image: Any
+) -> None:
+    click(controller, 20, 30)
+    click(controller, 24, 30)
+    model.cursor.position = (20, 30)
+    points = model.layers.selection.active = controller.foreground_layer
+    points.selected_data = {1}
+    controller.delete_in_points()
+    controller.wait(20)
+    assert np.allclose(points.data, [[20, 30]])
+    controller.delete_in_points()
+    assert not controller.has_clicks
+
+
+# objects that are mostly others'
+
+
+def test_a_mask_that_is_mostly_others_stays_open_and_says_how_to_go_on(
+    controller: Any, image: Any
+) -> None:
+    click(controller, 20, 30)
+    controller.commit()
+    click(controller, 20, 32)
+    before = controller.objects_layer.data.copy()
+    assert controller.commit() is None
+    taken, asked = (disc(20, 30) & disc(20, 32)).sum(), disc(20, 32).sum()
+    assert controller.status == (
+        f"object 2: {taken} of {asked} px belong to other objects; nothing was written. "
+        "Correct it, or tick Overwrite other objects"
+    )
+    assert controller.has_clicks
+    assert np.array_equal(controller.objects_layer.data, before)
+    controller.set(overwrite=True)
+    assert controller.commit() == 2
+
+
+# the time that is told
+
+
+def test_the_time_told_is_what_the_user_waited_for(
+    controller: Any, image: Any, fake: type[FakeSegmenter]
+) -> None:
+    fake.held.set()
+    click(controller, 20, 30, wait=False)
+    pause(0.4)
+    fake.held.clear()
+    controller.wait(20)
+    waited = controller.session.current.plane((None, None)).waited["brs-live"]
+    assert 0.4 < waited < 20
+    assert f"{waited * 1000:.0f} ms" in controller.status or f"{waited:.1f} s" in controller.status

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import User, has_display
-from fakes import FakeSegmenter, discs
+from fakes import FakeSegmenter, discs, untimed
 
 pytest.importorskip("napari")
 
@@ -69,7 +69,7 @@ def test_a_cell_is_clicked_committed_saved_and_read_back(
     assert abs(column - 300) <= 2
     first = controller.foreground_layer.data[0]
     assert np.array_equal(controller.preview_layer.data != 0, disc(*first))
-    assert dock.status.value == "object 1 · 1 FG · 12 ms · every click obeyed"
+    assert untimed(dock.status.value) == "object 1 · 1 FG · TIME · every click obeyed"
 
     # A background click by each way, on the image as on any of our layers.
     user.click((200, 309), key="shift")
@@ -272,6 +272,83 @@ def test_the_controls_do_what_they_say(
     user.wait(0.05)
     # What is left is not chosen by itself.
     assert dock.image.value is None
+
+
+def test_models_without_weights_are_not_offered(dock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import napari_brs.models
+
+    monkeypatch.setattr(
+        napari_brs.models.ModelInfo, "available", property(lambda info: info.name != "saliency")
+    )
+    dock.reset_choices()
+    assert "saliency" not in dock.model.choices
+    assert {"brs-live", "graph-cut"} <= set(dock.model.choices)
+
+
+def test_labels_that_are_loaded_later_can_be_gone_on_with_by_mouse_and_keys(
+    viewer: Any, user: User, dock: Any, fake: type[FakeSegmenter]
+) -> None:
+    viewer.add_image(np.zeros((100, 100)))
+    controller = dock.controller
+    user.wait_for(lambda: controller.image is not None)
+    loaded = np.zeros((100, 100), np.uint16)
+    loaded[20:40, 20:40] = 7
+    labels = viewer.add_labels(loaded, name="loaded")
+    user.wait(0.1)
+    dock.objects.value = next(layer for layer in dock.objects.choices if layer == labels)
+    assert viewer.layers.selection.active == labels
+    viewer.fit_to_view()
+    user.wait(0.1)
+    user.click((70, 70))
+    controller.wait(20)
+    assert controller.has_clicks
+    user.press("Z", "Control")
+    assert not controller.has_clicks
+    user.press("Z", "Control+Shift")
+    assert controller.has_clicks
+    labels.mode = "paint"
+    user.click((5, 90))
+    assert labels.data[5, 90]
+    user.press("Z", "Control")
+    assert not labels.data[5, 90]
+    assert controller.has_clicks
+    labels.mode = "pan_zoom"
+    viewer.cursor.position = (30, 30)
+    user.press("Delete")
+    assert not labels.data.any()
+    assert dock.status.value == "object 7 deleted; Ctrl+Z brings it back"
+    user.press("Z", "Control")
+    assert (labels.data == 7).sum() == 400
+
+
+def test_the_keys_are_shown_by_a_key_and_by_a_button(viewer: Any, user: User, dock: Any) -> None:
+    from qtpy.QtWidgets import QLabel
+
+    from napari_brs.plugin.keys import KEYS, written
+    from napari_brs.plugin.keys_dialog import KeysDialog
+
+    viewer.add_image(np.zeros((60, 60)))
+    user.wait_for(lambda: dock.controller.image is not None)
+    user.press("H")
+    (shown,) = dock.native.findChildren(KeysDialog)
+    assert shown.isVisible()
+    lines = [label.text() for label in shown.findChildren(QLabel)]
+    assert lines == [text for key in KEYS for text in (written(key.key), key.meaning)]
+    dock.show_keys.native.click()
+    assert not shown.isVisible()
+    dock.show_keys.native.click()
+    assert shown.isVisible()
+
+
+def test_the_dock_fits_a_small_screen(viewer: Any, user: User, dock: Any) -> None:
+    viewer.window.resize(1280, 720)
+    user.wait(0.2)
+    window = viewer.window.geometry()
+    assert window[2] <= 1280
+    assert window[3] <= 720
+    last = dock.status.native
+    bottom = last.mapTo(last.window(), last.rect().bottomLeft()).y()
+    assert bottom <= last.window().height()
 
 
 def test_the_mouse_over_the_image_starts_the_work_on_its_features(

@@ -45,15 +45,24 @@ def test_the_comparison_sees_keys_that_napari_binds() -> None:
     assert "C" in taken(Image)
 
 
-@pytest.mark.parametrize("kind", [Points, ViewerModel, Image])
+@pytest.mark.parametrize("kind", [ViewerModel, Image])
 def test_no_key_is_taken_from_napari(kind: type) -> None:
     assert not names(list(KEYS)) & taken(kind)
 
 
-def test_on_the_preview_only_undo_and_redo_are_taken_over() -> None:
-    bound = [key for key in KEYS if key.on_preview]
-    ours = {key.action for key in bound if names([key]) & taken(Labels)}
-    assert ours <= {"undo", "redo"}
+@pytest.mark.parametrize(
+    ("target", "kind", "allowed"),
+    [
+        ("points", Points, {"delete"}),
+        ("preview", Labels, {"undo", "redo"}),
+        ("objects", Labels, {"undo", "redo"}),
+    ],
+)
+def test_on_our_layers_only_these_are_taken_over(
+    target: str, kind: type, allowed: set[str]
+) -> None:
+    bound = [key for key in KEYS if target in key.targets]
+    assert {key.action for key in bound if names([key]) & taken(kind)} <= allowed
 
 
 def test_no_key_is_used_twice_and_every_action_exists() -> None:
@@ -69,7 +78,7 @@ def test_keys_are_given_back() -> None:
         """Somebody else's."""
 
     layer.bind_key("T", others)
-    release = bind_keys(layer, None)  # type: ignore[arg-type]
+    release = bind_keys(layer, None, "points")  # type: ignore[arg-type]
     assert len(layer.keymap) == len(KEYS)
     release()
     assert list(layer.keymap.values()) == [others]
@@ -114,5 +123,5 @@ def test_keys_work_whichever_of_our_layers_is_active(
 def test_the_users_guide_lists_the_keys() -> None:
     guide = (Path(__file__).parents[1] / "docs" / "using.md").read_text(encoding="utf-8")
     table = guide.split("## Keys", 1)[1].split("\n## ", 1)[0]
-    listed = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
-    assert listed[1:] == [key_of(key.action) for key in KEYS]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    assert rows[1:] == [[key_of(key.action), key.meaning] for key in KEYS]

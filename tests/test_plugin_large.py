@@ -16,6 +16,7 @@ pytest.importorskip("zarr")
 
 import zarr
 
+from napari_brs.clicks import Click
 from napari_brs.plugin.controller import Controller
 
 SIDE = 20_000
@@ -106,7 +107,7 @@ def test_an_object_is_committed_and_reopened_and_corrected_where_it_lies(
     # What another program made: it has an id and pixels, but no clicks.
     objects[10_540:10_580, 10_440:10_460] = 2
     tracemalloc.start()
-    assert controller.work.open_at(FLAT, 10_550, 10_450)
+    assert controller.work.open_at(FLAT, Click(10_550, 10_450))
     controller.refresh()
     click(controller, 10_240, 320, 235)
     _, peak = tracemalloc.get_traced_memory()

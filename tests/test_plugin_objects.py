@@ -7,7 +7,7 @@ pytest.importorskip("napari")
 
 from napari.layers import Labels
 
-from napari_brs.plugin.objects import next_label, write_object
+from napari_brs.plugin.objects import erase_object, next_label, write_object
 from napari_brs.plugin.planes import NOTHING, Patch, patch_around
 
 FLAT = (None, None)
@@ -56,7 +56,7 @@ def test_overwriting_takes_them_if_asked(layer: Labels) -> None:
 
 def test_a_mask_wholly_on_another_object_is_refused(layer: Labels) -> None:
     before = layer.data.copy()
-    with pytest.raises(ValueError, match="every pixel belongs to another object"):
+    with pytest.raises(ValueError, match="4 of 4 px belong to other objects"):
         write_object(layer, 4, {FLAT: square(0, 0, 2)}, overwrite=False)
     assert np.array_equal(layer.data, before)
 
@@ -116,3 +116,38 @@ def test_labels_that_are_not_numpy_can_be_written() -> None:
     assert next_label(layer) == 2
     written.take_back()
     assert not np.asarray(layer.data[:]).any()
+
+
+def test_a_mask_that_is_mostly_others_is_refused_and_leaves_no_specks(layer: Labels) -> None:
+    before = layer.data.copy()
+    layer.data[0:6, 3:8] = 2
+    taken = layer.data.copy()
+    with pytest.raises(ValueError, match="object 4: 6 of 9 px belong to other objects"):
+        write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=False)
+    assert np.array_equal(layer.data, taken)
+    write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=True)
+    assert (layer.data == 4).sum() == 9
+    layer.data[:] = before
+    layer.data[0:6, 4:8] = 2
+    write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=False)
+    assert (layer.data == 4).sum() == 6
+
+
+def test_a_layer_of_another_shape_is_left_alone_by_undo_and_redo(layer: Labels) -> None:
+    written = write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=False)
+    for shape in ((3, 4), (2, 6, 8)):
+        layer.data = np.full(shape, 4, np.int16)
+        written.take_back()
+        written.put_back()
+        assert (layer.data == 4).all()
+
+
+def test_an_object_is_erased_in_all_slices_and_nothing_else_is() -> None:
+    data = np.zeros((3, 6, 8), np.uint16)
+    data[0, 1:3, 1:3] = data[2, 4, 4] = 5
+    data[1, 2, 2] = 6
+    layer = Labels(data.copy())
+    written = erase_object(layer, 5, (1, None, None))
+    assert np.unique(layer.data).tolist() == [0, 6]
+    written.take_back()
+    assert np.array_equal(layer.data, data)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from napari_brs.plugin.planes import (
     LazyPlane,
     Patch,
     displayed_position,
+    fingerprint,
     patch_around,
     plane_image,
     to_click,
@@ -114,3 +117,28 @@ def test_the_displayed_plane_follows_scale_and_translation() -> None:
     for index in range(5):
         viewer.dims.set_point(0, 10 + 3 * index)
         assert displayed_position(layer, viewer.dims) == (index, None, None)
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (300, 200, 3), (3000, 2000)])
+def test_a_change_in_place_changes_the_fingerprint(shape: tuple[int, ...]) -> None:
+    pixels = np.zeros(shape, np.uint8)
+    before = fingerprint(pixels)
+    assert fingerprint(pixels.copy()) == before
+    pixels[100:110, 50:60] = 1
+    assert fingerprint(pixels) != before
+
+
+def test_of_a_small_plane_every_pixel_counts() -> None:
+    pixels = np.zeros((999, 999), np.uint16)
+    before = fingerprint(pixels)
+    pixels[501, 777] = 1
+    assert fingerprint(pixels) != before
+
+
+def test_for_the_fingerprint_nothing_is_read_from_a_disk(tmp_path: Path) -> None:
+    recorder = Recorder(np.zeros((20, 20)))
+    assert fingerprint(recorder) is None
+    assert not recorder.read
+    mapped = np.memmap(tmp_path / "pixels", np.uint8, "w+", shape=(20, 20))
+    assert fingerprint(mapped[2:]) is None
+    assert fingerprint(np.asarray(mapped)) is None

@@ -226,3 +226,63 @@ def test_the_session_loads_neither_napari_nor_qt_nor_torch() -> None:
         "sys.exit(any(m in sys.modules for m in ('napari', 'qtpy', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_changes_made_as_one_step_are_undone_and_redone_at_once() -> None:
+    session = Session((20, 20))
+    with session.one_step():
+        session.open_mask(7, FLAT, "mask")
+        session.add_click(FLAT, Click(3, 3))
+    assert session.current.label == 7
+    session.undo()
+    assert session.current.empty
+    assert not session.can_undo
+    session.redo()
+    assert session.current.plane(FLAT).clicks == (Click(3, 3),)
+
+
+def test_a_step_that_is_refused_in_the_middle_leaves_nothing_behind() -> None:
+    session = Session((20, 20))
+
+    def open_and_click_outside() -> None:
+        with session.one_step():
+            session.open_mask(7, FLAT, "mask")
+            session.add_click(FLAT, Click(99, 3))
+
+    with pytest.raises(ValueError, match="outside"):
+        open_and_click_outside()
+    assert session.current.empty
+    assert not session.can_undo
+    session.add_click(FLAT, Click(3, 3))
+    session.add_click(FLAT, Click(4, 4))
+    session.undo()
+    assert session.current.plane(FLAT).clicks == (Click(3, 3),)
+
+
+def test_a_removed_object_comes_back_with_its_clicks() -> None:
+    session = Session((20, 20))
+    session.add_click(FLAT, Click(3, 3))
+    key = session.current.key
+    session.remove(key)
+    assert session.current.empty
+    assert key not in session.state.objects
+    session.undo()
+    assert session.current.plane(FLAT).clicks == (Click(3, 3),)
+    with pytest.raises(ValueError, match="no object 99"):
+        session.remove(99)
+
+
+def test_a_mask_that_was_only_found_is_not_one_made_by_hand() -> None:
+    session = Session((20, 20))
+    session.open_mask(7, FLAT, "mask")
+    assert not session.current.plane(FLAT).by_hand
+    session.set_mask(FLAT, "painted")
+    assert session.current.plane(FLAT).by_hand
+
+
+def test_what_belongs_to_no_object_is_forgotten_when_no_undo_reaches_it() -> None:
+    session = Session((20, 20))
+    session.note_written(FLAT, "pixels")
+    for step in range(UNDO_LIMIT + 2):
+        session.add_click(FLAT, Click(step % 20, step % 20))
+    assert not session.state.written

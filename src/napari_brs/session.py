@@ -8,7 +8,8 @@ opaque here: this module imports neither napari, Qt nor torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -42,6 +43,9 @@ class PlaneState:
         Model name -> prediction that the next one starts from.
     start_mask : object
         The mask to start from where `start` has nothing; None if there is none.
+    waited : dict
+        Model name -> seconds from asking for its prediction to seeing it. Filled in
+        when it is known.
     """
 
     clicks: tuple[Click, ...] = ()
@@ -49,11 +53,17 @@ class PlaneState:
     predictions: dict[str, Any] = field(default_factory=dict)
     start: dict[str, Any] = field(default_factory=dict)
     start_mask: Any = None
+    waited: dict[str, float] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether there is neither a click nor a mask."""
         return not self.clicks and self.edited is None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the mask was made by hand, and not only found in the labels layer."""
+        return self.edited is not None and self.edited is not self.start_mask
 
     def start_for(self, model: str) -> Any:
         """What a prediction of these clicks starts from, or None."""
@@ -130,8 +140,9 @@ _EMPTY = PlaneState()
 class State:
     """All objects at one moment, and which of them takes the clicks.
 
-    ``written`` is what networks wrote that segment without clicks, so that undo can
-    take it back: (`Position`, number of the step) -> something opaque.
+    ``written`` is what was written that belongs to no object, so that undo can take it
+    back: objects of networks that segment without clicks, and deletions. (`Position`,
+    number) -> something opaque.
     """
 
     objects: Mapping[int, ObjectState]
@@ -171,6 +182,7 @@ class Session:
         self._keys = 1
         self._past: list[State] = []
         self._future: list[State] = []
+        self._joined: int | None = None
         self._state = State(MappingProxyType({0: ObjectState(0)}), 0)
 
     # what there is
@@ -329,7 +341,7 @@ class Session:
 
     def open_mask(self, label: int, position: Position, mask: Any) -> None:
         """Take over an object that has an id and a mask but no clicks yet, and open it."""
-        planes = MappingProxyType({position: PlaneState(edited=mask)})
+        planes = MappingProxyType({position: PlaneState(edited=mask, start_mask=mask)})
         taken = ObjectState(self._next_key(), label, planes)
         self._push(self._changed({**self._without_empty(), taken.key: taken}, taken.key))
 
@@ -350,10 +362,36 @@ class Session:
         self._push(self._with_new({**self._state.objects, done.key: done}))
 
     def note_written(self, position: Position, written: Any) -> None:
-        """Remember what a network wrote that segments without clicks."""
-        step = len(self._state.written)
-        writings = MappingProxyType({**self._state.written, (position, step): written})
-        self._push(replace(self._state, written=writings))
+        """Remember what was written that belongs to no object."""
+        writings = {**self._state.written, (position, self._next_key()): written}
+        self._push(replace(self._state, written=MappingProxyType(writings)))
+
+    def remove(self, key: int) -> None:
+        """Let go of an object; if it took the clicks, a new one is begun.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object.
+        """
+        if key not in self._state.objects:
+            raise ValueError(f"no object {key}; there are {list(self._state.objects)}")
+        left = {k: o for k, o in self._state.objects.items() if k != key}
+        current = self._state.current
+        self._push(self._with_new(left) if key == current else self._changed(left, current))
+
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """Let all changes made within be one step of undo, or none if one is refused."""
+        self._joined = 0
+        try:
+            yield
+        except Exception:
+            if self._joined:
+                self._state = self._past.pop()
+            raise
+        finally:
+            self._joined = None
 
     # undo and redo
 
@@ -380,7 +418,10 @@ class Session:
         return replace(self._state, objects=MappingProxyType(objects), current=current)
 
     def _push(self, state: State) -> None:
-        self._past.append(self._state)
+        if not self._joined:
+            self._past.append(self._state)
+        if self._joined is not None:
+            self._joined += 1
         self._future.clear()
         self._state = state
         if len(self._past) > UNDO_LIMIT:
@@ -391,8 +432,13 @@ class Session:
         """Drop the predictions of committed objects that no undo can reach any more.
 
         Their pixels are in the labels layer and their clicks stay; hundreds of
-        finished objects must not fill the memory with probabilities.
+        finished objects must not fill the memory with probabilities. What was written
+        without an object goes with them.
         """
+        if self._past[0].written:
+            settled_writings = self._past[0].written
+            self._past = [_without(state, settled_writings) for state in self._past]
+            self._state = _without(self._state, settled_writings)
         for key, settled in self._past[0].objects.items():
             if settled.written is None or key == self._state.current:
                 continue
@@ -421,3 +467,8 @@ def _replaced(state: State, old: ObjectState, new: ObjectState) -> State:
     if state.objects.get(old.key) is not old:
         return state
     return replace(state, objects=MappingProxyType({**state.objects, old.key: new}))
+
+
+def _without(state: State, writings: Mapping[tuple[Position, int], Any]) -> State:
+    left = {key: value for key, value in state.written.items() if key not in writings}
+    return replace(state, written=MappingProxyType(left))

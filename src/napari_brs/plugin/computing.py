@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import notification_manager
 
-from napari_brs.plugin.planes import plane_image
+from napari_brs.plugin.planes import fingerprint, plane_image
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.worker import Doing, Done, Failed, ImagePlane, Job, News, Runner
 
@@ -102,12 +103,12 @@ class Computing:
                 settings.model,
                 settings.device,
                 image,
-                plane,
-                position,
-                session.current.key,
-                settings.refine,
-                settings.threshold,
-                settings.model in controller.converted.files,
+                plane=plane,
+                position=position,
+                owner=session.current.key,
+                refine=settings.refine,
+                threshold=settings.threshold,
+                trust=settings.model in controller.converted.files,
             )
         )
         controller.changed.emit()
@@ -147,8 +148,16 @@ class Computing:
             low, high = (float(limit) for limit in image.contrast_limits)
             if math.isfinite(low) and math.isfinite(high) and low < high:
                 limits = (low, high)
-        key = (image.unique_id, self._data_version, position, limits)
-        return ImagePlane(key, plane_image(image, position), limits)
+        pixels = plane_image(image, position)
+        # Pixels can be changed in place, without napari telling of it.
+        content = (self._data_version, fingerprint(pixels))
+        return ImagePlane((image.unique_id, content, position, limits), pixels, limits)
+
+    def is_of_image(self, job: Job) -> bool:
+        """Whether a job belongs to the chosen image and the array it has now."""
+        image, (unique_id, content, *_) = self._controller.image, job.image.key
+        there = image is not None and image.unique_id == unique_id
+        return there and content[0] == self._data_version
 
     def _on_news(self, job: Job, news: News) -> None:
         if self._controller.closed:
@@ -160,6 +169,8 @@ class Computing:
         elif isinstance(news, Done):
             self.note = MESSAGES["cancelled"] if job.by_user else ""
             self._take(job, news.prediction)
+            if job.plane is not None:
+                job.plane.waited[job.model] = time.perf_counter() - job.asked
             if news.instances is not None:
                 self._controller.converted.take(job, news.instances)
         else:
@@ -173,11 +184,10 @@ class Computing:
             return
         job.plane.predictions[job.model] = prediction
         controller = self._controller
-        work, image = controller.work, controller.image
-        same_image = image is not None and image.unique_id == job.image.key[0]
+        work = controller.work
         if (
-            same_image
-            and work is not None
+            work is not None
+            and self.is_of_image(job)
             and work.model == job.model
             and work.session.current.key == job.owner
         ):
@@ -189,6 +199,8 @@ class Computing:
         self._controller.message = reason = str(error) or type(error).__name__
         if failed.control == "device":
             self.bad_devices[job.device] = reason
+        elif failed.control == "model":
+            self._controller.give_up_model(job.model, reason)
         if not failed.expected:
             notification_manager.receive_error(type(error), error, error.__traceback__)
 

@@ -16,22 +16,25 @@ For programs that drive the dock (the demo, tests)::
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels, Points
+from napari.layers import Image, Labels, Layer, Points
 from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_brs.clicks import Click
 from napari_brs.models import list_models
+from napari_brs.plugin import kept, status
 from napari_brs.plugin import layers as ours
-from napari_brs.plugin import status
 from napari_brs.plugin.computing import Computing
 from napari_brs.plugin.converted import Converted
 from napari_brs.plugin.listening import Listening
 from napari_brs.plugin.planes import displayed_position, to_click
-from napari_brs.plugin.text import MESSAGES
+from napari_brs.plugin.text import MESSAGES, describe_shape
 from napari_brs.plugin.workspace import Workspace
 from napari_brs.session import Position, Session
 
@@ -73,6 +76,9 @@ class Controller:
     changed = Signal()
     """Something that the dock shows may be different now."""
 
+    keys_wanted = Signal()
+    """The user wants to see all keys."""
+
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
         self.settings = Settings(_default_model())
@@ -81,6 +87,7 @@ class Controller:
         self.closed = False
         self.message = ""
         self._free_label = 1
+        self._model_before: str | None = None
         self._visible: dict[Any, bool] = {}
         self.computing = Computing(self)
         self.converted = Converted(self)
@@ -187,7 +194,7 @@ class Controller:
         self._leave_image()
         self.image = image
         if image is not None:
-            self.work = Workspace.of(image)
+            self.work = kept.workspace_of(self.viewer, image)
             self.work.model = self.settings.model
             self._listening.watch_image(image)
             for layer in self.work.layers:
@@ -204,13 +211,47 @@ class Controller:
         if look:
             self.computing.look()
 
+    def change_shape(self) -> None:
+        """Go on with the workspace of the shape that the image has now.
+
+        What serves the clicks of the other shape leaves the viewer until that is back;
+        a layer with labels stays.
+        """
+        image, left = self.image, self.work
+        assert image is not None
+        assert left is not None
+        self.computing.cancel()
+        self.set_image_layer(None)
+        left.put_away(self.viewer)
+        self.set_image_layer(image)
+        if self.work is None:
+            return
+        if self.viewer.layers.selection.active is None:
+            self.viewer.layers.selection.active = image
+        message = "shape back" if self.work.used else "reshaped" if left.used else ""
+        if message:
+            old, new = (describe_shape(w.session.shape) for w in (left, self.work))
+            self.say(MESSAGES[message].format(old=old, new=new))
+
+    def can_be_objects(self, layer: Any) -> bool:
+        """Whether objects of the image may be written to a layer."""
+        layer = getattr(layer, "__wrapped__", layer)
+        if self.image is None or not ours.fits(layer, self.image) or not ours.is_writable(layer):
+            return False
+        return not self._is_aid(layer)
+
+    def _is_aid(self, layer: Layer) -> bool:
+        """Whether a layer shows the clicks or the mask of this image or another."""
+        return any(layer is aid for work in kept.workspaces(self.viewer) for aid in work.aids)
+
     def set_objects_layer(self, layer: Any) -> None:
-        """Choose the labels layer that objects are written to.
+        """Choose the labels layer that objects are written to; clicks stay above it.
 
         Raises
         ------
         ValueError
-            If its shape is not that of the image, or it cannot be written to.
+            If its shape is not that of the image, it cannot be written to, or it is a
+            preview.
         """
         layer = getattr(layer, "__wrapped__", layer)
         if self.work is None or self.image is None or layer is self.work.objects:
@@ -219,14 +260,23 @@ class Controller:
             raise ValueError(f"{layer} is no labels layer of shape {self.work.session.shape}")
         if not ours.is_writable(layer):
             raise ValueError(MESSAGES["not editable"].format(name=layer.name))
+        if self._is_aid(layer):
+            raise ValueError(MESSAGES["helper"].format(name=layer.name))
+        if self.work.objects is not None:
+            self._listening.leave_layer(self.work.objects)
         self.work.objects = layer
+        self._listening.watch_layer(layer)
+        self.work.raise_aids(self.viewer)
         self.number()
         self.refresh()
 
     def set(self, **values: Any) -> None:
         """Change settings, as the dock's controls do; the names are those of `Settings`."""
+        before = self.settings.model
         for name, value in values.items():
             setattr(self.settings, name, value)
+        if self.settings.model != before:
+            self._model_before = before
         if self.work is not None:
             self.work.model = self.settings.model
         self.refresh()
@@ -239,6 +289,17 @@ class Controller:
             self.computing.run()
         else:
             self.computing.look()
+
+    def give_up_model(self, name: str, reason: str) -> None:
+        """Go back to the model before, because one cannot be used."""
+        before, self._model_before = self._model_before, None
+        if self.settings.model != name or before is None:
+            return
+        self.converted.forget_file(name)
+        self.set(model=before)
+        self._model_before = None
+        message = MESSAGES["model failed"]
+        self.say(message.format(name=Path(name).name, reason=reason, before=Path(before).name))
 
     # clicks
 
@@ -265,8 +326,9 @@ class Controller:
                 raise ValueError(MESSAGES["outside"])
             self.make_layers()
             self._listening.take_paint()
-            self.converted.before_click(position, click)
-            self.work.session.add_click(position, click)
+            with self.work.session.one_step():
+                self.converted.before_click(position, click)
+                self.work.session.add_click(position, click)
         except ValueError as error:
             self.say(str(error))
             return False
@@ -336,7 +398,8 @@ class Controller:
         self.computing.cancel()
         try:
             self.make_layers()
-            label = self.work.commit(self.settings.overwrite)
+            with self.writing():
+                label = self.work.commit(self.settings.overwrite)
         except ValueError as error:
             self.say(str(error))
             return None
@@ -357,11 +420,36 @@ class Controller:
         if self.work is None or self.problems:
             return
         self._listening.take_paint()
-        click = self.to_plane(self.viewer.cursor.position, True)
-        if self._inside(click) and self.work.open_at(self.position, *click.pixel):
+        label = self.work.open_at(self.position, self._under_cursor())
+        if label:
             self.refresh()
+            self.say(MESSAGES["opened"].format(label=label))
         else:
             self.say(MESSAGES["no label here"])
+
+    def delete(self) -> None:
+        """Delete the finished object under the mouse, or else the open one."""
+        if self.work is None or self.problems:
+            return
+        self.computing.cancel()
+        self._listening.take_paint()
+        try:
+            with self.writing():
+                label = self.work.delete_at(self.position, self._under_cursor())
+        except ValueError as error:
+            self.say(str(error))
+            return
+        self.number()
+        self.refresh()
+        self.say(MESSAGES["nothing to delete" if label is None else "deleted"].format(label=label))
+
+    def delete_in_points(self) -> None:
+        """Delete the selected points of the active layer; if none is, the object."""
+        active = self.viewer.layers.selection.active
+        if isinstance(active, Points) and active.selected_data:
+            active.remove_selected()
+        else:
+            self.delete()
 
     # history
 
@@ -373,12 +461,25 @@ class Controller:
         """Do again what was undone."""
         self._travel("redo")
 
+    def undo_in_objects(self) -> None:
+        """Take back the last step of all, which may be a stroke in the objects layer."""
+        strokes = self._listening.strokes
+        if self.work is not None and not (strokes and strokes.undo(self.work.session)):
+            self.undo()
+
+    def redo_in_objects(self) -> None:
+        """Do again what `undo_in_objects` took back."""
+        strokes = self._listening.strokes
+        if self.work is not None and not (strokes and strokes.redo(self.work.session)):
+            self.redo()
+
     def _travel(self, direction: str) -> None:
         if self.work is not None:
             self.computing.cancel()
             self._listening.take_paint()
             highest = self.work.session.highest_label
-            position = getattr(self.work, direction)()
+            with self.writing():
+                position = getattr(self.work, direction)()
             if position is not None:
                 self._go_to(position)
             if self.work.session.highest_label != highest:
@@ -442,9 +543,27 @@ class Controller:
             except ValueError as error:
                 self.say(str(error))
 
+    def show_keys(self) -> None:
+        """Have the dock show all keys."""
+        self.keys_wanted.emit()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While the dock writes into the objects layer: that is no stroke of the user's."""
+        with self._listening.paused():
+            yield
+
+    def lose_unfit(self) -> list[Layer]:
+        """Let go of those of our layers that something gave another shape; return them."""
+        lost = [] if self.work is None else self.work.lose_unfit()
+        for layer in lost:
+            self._listening.leave_layer(layer)
+        return lost
+
     def make_layers(self) -> None:
         """Add those of our layers that are missing; ValueError if there is no memory for them."""
         assert self.work is not None
+        self.lose_unfit()
         with self._listening.paused():
             made = self.work.make_layers(self.viewer, self.image)
         for layer in made:
@@ -455,6 +574,9 @@ class Controller:
         position = self.position
         assert self.image is not None
         return to_click(self.image.world_to_data(world), position, positive)
+
+    def _under_cursor(self) -> Click:
+        return self.to_plane(self.viewer.cursor.position, True)
 
     def _inside(self, click: Click) -> bool:
         assert self.work is not None

@@ -56,6 +56,11 @@ class Converted:
             self.files.append(name)
         self._controller.set(model=name)
 
+    def forget_file(self, name: str) -> None:
+        """Trust a file no more, because it could not be used."""
+        if name in self.files:
+            self.files.remove(name)
+
     def segment_image(self) -> None:
         """Show the objects of the plane on display again, beside those that are there."""
         if self.in_use and not self._controller.problems:
@@ -72,19 +77,20 @@ class Converted:
             0 background, 1..n objects.
         """
         controller = self._controller
-        work, image = controller.work, controller.image
-        unique_id, version, position, _ = job.image.key
-        if work is None or image is None or image.unique_id != unique_id:
+        work = controller.work
+        if work is None or not controller.computing.is_of_image(job):
             return
+        _, content, position, _ = job.image.key
         seen = self._seen.setdefault(work, set())
-        key = (job.model, version, position)
+        key = (job.model, content, position)
         if (key in seen and not self._wanted) or job.model != controller.settings.model:
             return
         seen.add(key)
         wanted, self._wanted = self._wanted, False
         try:
             controller.make_layers()
-            count = work.show_instances(position, instances, only_on_empty=not wanted)
+            with controller.writing():
+                count = work.show_instances(position, instances, only_on_empty=not wanted)
         except ValueError as error:
             controller.say(str(error))
             return
@@ -99,4 +105,4 @@ class Converted:
         """Reopen the object that the first click hits, so that the click repairs it."""
         work = self._controller.work
         if work is not None and self.in_use and work.session.current.empty:
-            work.open_at(position, *click.pixel)
+            work.open_at(position, click)

@@ -19,9 +19,9 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_brs.models import list_models
-from napari_brs.plugin import layers as ours
 from napari_brs.plugin.controller import Controller
 from napari_brs.plugin.keys import key_of
+from napari_brs.plugin.keys_dialog import KeysDialog
 from napari_brs.plugin.model_files import ask_for_model
 from napari_brs.plugin.text import CONTROLS, SIGNS, describe_object
 
@@ -48,11 +48,13 @@ class Dock(Container):
         self.controller = Controller(napari_viewer)
         settings = self.controller.settings
         self._refreshing = False
+        self._keys: KeysDialog | None = None
         self._shown: dict[str, list[tuple[str, Any]]] = {}
         self.image = ComboBox(choices=self._image_choices, nullable=True, **_words("image"))
         self.objects = ComboBox(choices=self._labels_choices, nullable=True, **_words("objects"))
         self.model = ComboBox(choices=self._model_choices, value=settings.model, **_words("model"))
         self.open_model, self.segment_image = _button("open_model"), _button("segment_image")
+        self.show_keys = _button("show_keys")
         self.device = ComboBox(choices=DEVICES, value=settings.device, **_words("device"))
         self.refine = CheckBox(value=settings.refine, **_check("refine"))
         self.run_on_click = CheckBox(value=settings.run_on_click, **_check("run_on_click"))
@@ -88,7 +90,7 @@ class Dock(Container):
         super().__init__(
             widgets=[
                 form,
-                _row(self.open_model, self.segment_image),
+                _row(self.open_model, self.segment_image, self.show_keys),
                 _row(self.segment, self.cancel),
                 _row(self.undo, self.redo, self.clear_clicks),
                 _row(self.new_object, self.commit),
@@ -115,6 +117,7 @@ class Dock(Container):
     def _connect(self) -> None:
         controller = self.controller
         controller.changed.connect(self.refresh)
+        controller.keys_wanted.connect(self._on_keys_wanted)
         controller.viewer.layers.events.inserted.connect(self._on_inserted)
         self.image.changed.connect(self._on_image)
         self.objects.changed.connect(self._on_objects)
@@ -123,7 +126,7 @@ class Dock(Container):
             widget = getattr(self, name)
             widget.changed.connect(lambda value, name=name: self._on_setting(name, value))
         self.sign.changed.connect(lambda value: self._on_setting("positive", value == SIGNS[0]))
-        for name in ("segment", "cancel", "undo", "redo", "new_object", "commit"):
+        for name in ("segment", "cancel", "undo", "redo", "new_object", "commit", "show_keys"):
             getattr(self, name).changed.connect(
                 lambda _=None, name=name: getattr(controller, name)()
             )
@@ -153,6 +156,11 @@ class Dock(Container):
         path = ask_for_model(self.native)
         if path is not None:
             self.controller.converted.open_file(path)
+
+    def _on_keys_wanted(self) -> None:
+        if self._keys is None:
+            self._keys = KeysDialog(self.native)
+        self._keys.setVisible(not self._keys.isVisible())
 
     # from the viewer
 
@@ -246,14 +254,15 @@ class Dock(Container):
         return [
             (layer.name, _plain(layer))
             for layer in controller.viewer.layers
-            if ours.fits(layer, controller.image)
-            and ours.is_writable(layer)
-            and layer != controller.preview_layer
+            if controller.can_be_objects(layer)
         ]
 
     def _model_choices(self, _widget: Any) -> list[tuple[str, str]]:
         files = [(Path(path).name, path) for path in self.controller.converted.files]
-        return [*((model.name, model.name) for model in list_models()), *files]
+        models = list_models()
+        usable = [model.name for model in models if model.available]
+        names = usable or [model.name for model in models]
+        return [*((name, name) for name in names), *files]
 
     def _object_choices(self, _widget: Any) -> list[tuple[str, int]]:
         session = self.controller.session

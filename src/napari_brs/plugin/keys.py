@@ -1,17 +1,25 @@
 """The keys, in one table, and where they are bound.
 
 napari asks the active layer before the viewer, so a key is bound on our own layers
-as well. None of them is taken by napari on the layers it is bound on, but for undo
-and redo on the preview: there every stroke of the brush is a step of our own history.
+as well. What napari has on them is left alone, but for three keys:
+
+- Undo and redo on the preview: there every stroke of the brush is a step of our history.
+- Undo and redo on the objects layer: they go back in our history and in that of napari's
+  strokes, whichever comes last. All else of that layer is napari's.
+- Delete on points: selected points are deleted, as napari does; if none is selected,
+  napari would do nothing, and the object is deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from napari_brs.plugin.controller import Controller
+
+Target = Literal["viewer", "points", "preview", "objects"]
+"""What a key is bound on."""
 
 
 class Key(NamedTuple):
@@ -23,26 +31,43 @@ class Key(NamedTuple):
         As napari writes it.
     action : str
         The method of the controller.
-    on_preview : bool
-        Whether it is bound on the preview, a labels layer, too.
+    meaning : str
+        One line for people.
+    targets : tuple of Target
+        What it is bound on.
     """
 
     key: str
     action: str
-    on_preview: bool = True
+    meaning: str
+    targets: tuple[Target, ...] = ("viewer", "points", "preview")
 
 
 KEYS = (
-    Key("T", "toggle_sign"),
-    Key("D", "commit"),
-    Key("N", "new_object"),
-    Key("R", "reopen_under_cursor"),
-    Key("G", "segment"),
-    Key("Control-Z", "undo"),
-    Key("Control-Shift-Z", "redo"),
+    Key("T", "toggle_sign", "clicks add background instead of foreground, and back"),
+    Key("D", "commit", "commit the object, begin the next"),
+    Key("N", "new_object", "begin another object; the current one stays open"),
+    Key("R", "reopen_under_cursor", "reopen the finished object under the mouse"),
+    Key("Delete", "delete", "delete the object under the mouse, or else the open one"),
+    Key("G", "segment", "segment now"),
+    Key(
+        "Control-Z",
+        "undo",
+        "undo: a click, a brush stroke, a commit, a deletion",
+        ("viewer", "points", "preview", "objects"),
+    ),
+    Key("Control-Shift-Z", "redo", "redo", ("viewer", "points", "preview", "objects")),
     # Labels layers end a polygon with it.
-    Key("Escape", "cancel", on_preview=False),
+    Key("Escape", "cancel", "cancel; the best mask so far stays", ("viewer", "points")),
+    Key("H", "show_keys", "show these keys"),
 )
+
+_METHODS: dict[tuple[str, Target], str] = {
+    ("undo", "objects"): "undo_in_objects",
+    ("redo", "objects"): "redo_in_objects",
+    ("delete", "points"): "delete_in_points",
+}
+"""Actions that mean something else on some layers."""
 
 Release = Callable[[], None]
 
@@ -50,10 +75,15 @@ Release = Callable[[], None]
 def key_of(action: str) -> str:
     """The key of an action as people write it, or nothing."""
     keys = [key.key for key in KEYS if key.action == action]
-    return keys[0].replace("Control", "Ctrl").replace("-", "+") if keys else ""
+    return written(keys[0]) if keys else ""
 
 
-def bind_keys(target: Any, controller: Controller, preview: bool = False) -> Release:
+def written(key: str) -> str:
+    """A key as people write it, such as ``Ctrl+Z``."""
+    return key.replace("Control", "Ctrl").replace("-", "+")
+
+
+def bind_keys(target: Any, controller: Controller, kind: Target) -> Release:
     """Bind the keys on a viewer or a layer.
 
     Returns
@@ -63,10 +93,9 @@ def bind_keys(target: Any, controller: Controller, preview: bool = False) -> Rel
     """
     before = {}
     for key in KEYS:
-        if not preview or key.on_preview:
-            before[key.key] = target.bind_key(
-                key.key, _press(controller, key.action), overwrite=True
-            )
+        if kind in key.targets:
+            method = _METHODS.get((key.action, kind), key.action)
+            before[key.key] = target.bind_key(key.key, _press(controller, method), overwrite=True)
 
     def release() -> None:
         for name, function in before.items():
@@ -75,8 +104,8 @@ def bind_keys(target: Any, controller: Controller, preview: bool = False) -> Rel
     return release
 
 
-def _press(controller: Controller, action: str) -> Callable[[Any], None]:
+def _press(controller: Controller, method: str) -> Callable[[Any], None]:
     def press(_target: Any) -> None:
-        getattr(controller, action)()
+        getattr(controller, method)()
 
     return press

@@ -10,11 +10,12 @@ from napari.layers import Image, Layer, Points
 from napari.layers.base import ActionType
 from qtpy.QtCore import QTimer
 
+from napari_brs.plugin import kept
 from napari_brs.plugin import layers as ours
 from napari_brs.plugin.keys import Release, bind_keys
 from napari_brs.plugin.mouse import click_callback
+from napari_brs.plugin.strokes import Strokes
 from napari_brs.plugin.text import MESSAGES
-from napari_brs.plugin.workspace import Workspace
 from napari_brs.session import Position
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ class Listening:
         self._controller = controller
         self._paused = False
         self._painted: Position | None = None
+        self._strokes: dict[Layer, Strokes] = {}
         viewer = controller.viewer
-        self._releases: dict[Layer | None, Release] = {None: bind_keys(viewer, controller)}
+        self._releases: dict[Layer | None, Release] = {
+            None: bind_keys(viewer, controller, "viewer")
+        }
         self._settled = QTimer()
         self._settled.setSingleShot(True)
         self._settled.setInterval(SETTLE_MS)
@@ -81,6 +85,7 @@ class Listening:
         for name in ours.PLACEMENT:
             getattr(image.events, name).connect(self._on_placement)
         image.events.data.connect(self._on_image_data)
+        image.events.set_data.connect(self._on_pixels)
 
     def leave_image(self) -> None:
         """Stop following the image."""
@@ -89,6 +94,7 @@ class Listening:
         for name in ours.PLACEMENT:
             getattr(image.events, name).disconnect(self._on_placement)
         image.events.data.disconnect(self._on_image_data)
+        image.events.set_data.disconnect(self._on_pixels)
 
     def watch_layer(self, layer: Layer) -> None:
         """Listen to one of our layers."""
@@ -97,10 +103,31 @@ class Listening:
             return
         if isinstance(layer, Points):
             self._listen(layer.events.data, self._on_points)
-            self._releases[layer] = bind_keys(layer, self._controller)
+            self._releases[layer] = bind_keys(layer, self._controller, "points")
         elif work.preview is not None and layer is work.preview.layer:
             self._listen(layer.events.paint, self._on_paint)
-            self._releases[layer] = bind_keys(layer, self._controller, preview=True)
+            self._listen(layer.events.data, self._on_labels_data)
+            self._releases[layer] = bind_keys(layer, self._controller, "preview")
+        elif layer is work.objects:
+            self._listen(layer.events.paint, self._on_stroke)
+            self._listen(layer.events.data, self._on_labels_data)
+            self._releases[layer] = bind_keys(layer, self._controller, "objects")
+            self._strokes[layer] = Strokes(layer)
+
+    def leave_layer(self, layer: Layer) -> None:
+        """Stop listening to one of our layers."""
+        left = [pair for pair in self._connections if pair[0].source is layer]
+        for emitter, callback in left:
+            emitter.disconnect(callback)
+            self._connections.remove((emitter, callback))
+        self._releases.pop(layer, lambda: None)()
+        self._strokes.pop(layer, None)
+
+    @property
+    def strokes(self) -> Strokes | None:
+        """Those in the objects layer."""
+        work = self._controller.work
+        return None if work is None or work.objects is None else self._strokes.get(work.objects)
 
     def takes_clicks(self) -> bool:
         """Whether a click on the canvas is meant for us.
@@ -164,8 +191,24 @@ class Listening:
             return
         if controller.work.session.shape != ours.spatial_shape(image):
             # Another image by the same name: the clicks would mean nothing.
-            controller.set_image_layer(None)
-            controller.set_image_layer(image)
+            controller.change_shape()
+
+    def _on_pixels(self, *_: Any) -> None:
+        # Once napari has refreshed what it shows, pixels may have been changed in place.
+        if self._controller.computing.begun:
+            self._settled.start()
+
+    def _on_labels_data(self, *_: Any) -> None:
+        controller = self._controller
+        lost = controller.lose_unfit()
+        if lost:
+            controller.number()
+            controller.say(MESSAGES["lost"].format(name=lost[0].name))
+
+    def _on_stroke(self, *_: Any) -> None:
+        work, strokes = self._controller.work, self.strokes
+        if work is not None and strokes is not None:
+            strokes.bury() if self._paused else strokes.note(work.session)
 
     def _on_removed(self, event: Any) -> None:
         controller, layer = self._controller, event.value
@@ -176,12 +219,12 @@ class Listening:
             aids = work.aids
             controller.computing.cancel()
             controller.set_image_layer(None)
-            Workspace.forget(layer)
+            kept.forget(controller.viewer, layer)
             # Later: napari may be in the middle of removing several layers.
             QTimer.singleShot(0, lambda: self._remove(aids))
         elif any(layer is one for one in work.layers):
             work.lose(layer)
-            self._releases.pop(layer, lambda: None)()
+            self.leave_layer(layer)
             controller.number()
             controller.changed.emit()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ class Written(NamedTuple):
         Ids at the indices.
     positions : tuple of Position
         The planes in which the object has pixels.
+    shape : tuple of int
+        Shape of the layer's data. If it has another by now, nothing is written to it.
     """
 
     layer: Labels
@@ -36,6 +39,7 @@ class Written(NamedTuple):
     before: NDArray[np.integer]
     after: NDArray[np.integer]
     positions: tuple[Position, ...]
+    shape: tuple[int, ...]
 
     def take_back(self) -> None:
         """Restore the ids from before, except where others have been written since."""
@@ -46,6 +50,8 @@ class Written(NamedTuple):
         self._swap(self.before, self.after)
 
     def _swap(self, old: NDArray[np.integer], new: NDArray[np.integer]) -> None:
+        if self.layer.multiscale or tuple(self.layer.data.shape) != self.shape:
+            return
         same = np.asarray(self.layer.data[self.indices]) == old
         if same.any():
             self.layer.data_setitem(tuple(axis[same] for axis in self.indices), new[same])
@@ -130,23 +136,25 @@ def write_object(
     Raises
     ------
     ValueError
-        If every pixel of the masks belongs to another object.
+        If more than half of the masks belongs to other objects: what is left would be
+        rims and specks.
     """
-    shape = layer.data.shape
-    asked = False
+    shape = tuple(layer.data.shape)
+    asked = taken = 0
     wanted: list[NDArray[np.intp]] = []
     present: list[NDArray[np.intp]] = []
     for position, patch in masks.items():
         window = read_plane(layer, position, *patch.slices)
         mask = patch.mask if overwrite else patch.mask & ((window == 0) | (window == label))
-        asked |= bool(patch.mask.any())
+        asked += np.count_nonzero(patch.mask)
+        taken += np.count_nonzero(patch.mask) - np.count_nonzero(mask)
         wanted.append(_flat(patch._replace(mask=mask), position, shape))
         if again:
             present.append(_flat(find_label(layer, label, position), position, shape))
+    if 2 * taken > asked:
+        raise ValueError(MESSAGES["taken"].format(label=label, taken=taken, asked=asked))
     # Planes along different axes share pixels; each is written once.
     put = np.unique(np.concatenate(wanted))
-    if asked and not put.size:
-        raise ValueError(MESSAGES["all taken"])
     drop = np.setdiff1d(np.concatenate(present), put) if present else put[:0]
     indices = np.unravel_index(np.concatenate([put, drop]), shape)
     after = np.repeat(np.array([label, 0], layer.data.dtype), [put.size, drop.size])
@@ -157,7 +165,26 @@ def write_object(
     if after.size:
         layer.data_setitem(indices, after)
     positions = tuple(position for position, patch in masks.items() if patch.mask.any())
-    return Written(layer, indices, before, after, positions)
+    return Written(layer, indices, before, after, positions, shape)
+
+
+def erase_object(layer: Labels, label: int, position: Position) -> Written:
+    """Make all pixels of an object background.
+
+    Parameters
+    ----------
+    layer : Labels
+        Written through ``data_setitem``, so that it enters the layer's own undo.
+    label : int
+        Its id.
+    position : Position
+        One of the planes that the layer is looked through in, one by one.
+    """
+    along = [
+        (None,) if index is None else range(size)
+        for index, size in zip(position, layer.data.shape, strict=True)
+    ]
+    return write_object(layer, label, dict.fromkeys(product(*along), NOTHING), overwrite=False)
 
 
 def write_instances(
@@ -196,7 +223,7 @@ def write_instances(
     before = np.asarray(layer.data[indices])
     if after.size:
         layer.data_setitem(indices, after)
-    return Written(layer, indices, before, after, (position,))
+    return Written(layer, indices, before, after, (position,), tuple(layer.data.shape))
 
 
 def _flat(patch: Patch, position: Position, shape: tuple[int, ...]) -> NDArray[np.intp]:

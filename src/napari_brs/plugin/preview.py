@@ -47,6 +47,7 @@ class Preview:
         self._long = max(self._shape) > LONG
         self._shown: dict[Position, tuple[Any, Patch]] = {}
         size = [_window(length) for length in self._shape]
+        self._size = tuple(size)
         self.origin = tuple(
             (length - part) // 2 for length, part in zip(self._shape, size, strict=True)
         )
@@ -57,6 +58,11 @@ class Preview:
             opacity=0.45,
         )
         self.follow(image)
+
+    @property
+    def intact(self) -> bool:
+        """Whether the layer still has the shape that was given to it."""
+        return spatial_shape(self.layer) == self._size
 
     def follow(self, image: Layer) -> None:
         """Put the layer where the image is now."""
@@ -129,7 +135,8 @@ class Preview:
         wide = np.minimum(self._shape, np.maximum(_windows(self._shape), 2 * (last - first)))
         origin = np.clip((first + last - wide) // 2, 0, self._shape - wide)
         self.origin = tuple(int(at) for at in origin)
-        self.layer.data = np.zeros(wide, np.uint8)
+        self._size = tuple(int(length) for length in wide)
+        self.layer.data = np.zeros(self._size, np.uint8)
         self._translate()
         return True
 

@@ -49,9 +49,10 @@ def line(controller: Controller) -> str:
     elif plane.empty:
         parts.append(MESSAGES["hint"])
     elif plane.edited is not None:
-        parts.append(MESSAGES["by hand"])
+        parts.append(MESSAGES["by hand" if plane.by_hand else "opened here"])
     elif prediction is not None:
-        parts.append(text.describe_seconds(prediction.seconds))
+        waited = plane.waited.get(controller.settings.model, prediction.seconds)
+        parts.append(text.describe_seconds(waited))
         parts.append(text.describe_scale(prediction.view.scale))
         parts.append(text.describe_obeyed(prediction.clicks_obeyed))
         # Networks that were not trained with clicks may be thrown off by them.

@@ -73,6 +73,7 @@ CONTROLS = {
         "New object", "Begin another object; this one stays open in the list above."
     ),
     "commit": Control("Commit", "Write the mask into the objects layer and begin the next object."),
+    "show_keys": Control("Keys", "Show all keys."),
     "status": Control("", "The object, its clicks, the time taken, and whether clicks are obeyed."),
 }
 
@@ -90,12 +91,23 @@ MESSAGES = {
     "another layer": "select the image in the layer list to click on it",
     "elsewhere": "points belong in the slice on display; nothing was added",
     "nothing to commit": "there is no mask to commit yet",
-    "all taken": "every pixel belongs to another object; nothing was written",
+    "taken": "object {label}: {taken:,} of {asked:,} px belong to other objects; nothing was "
+    "written. Correct it, or tick Overwrite other objects",
     "full": "ids of {dtype} labels end at {highest}; convert the objects layer to a wider type",
     "no label here": "there is no finished object under the cursor",
     "not editable": "{name} cannot be written to; choose another objects layer",
     "hint": "click on it; Shift+click where it is not",
     "by hand": "mask edited by hand",
+    "opened": "object {label} opened; click to correct it",
+    "opened here": "click to correct it",
+    "deleted": "object {label} deleted; Ctrl+Z brings it back",
+    "nothing to delete": "there is no object under the cursor, and none is open",
+    "reshaped": "the image is {new} now; clicks and objects of {old} come back with that shape",
+    "shape back": "the image is {new} again; its clicks are back",
+    "lost": "{name} has another shape now and stays as it is; another layer is made when needed",
+    "helper": "{name} shows clicks or masks being made; choose another objects layer",
+    "model failed": "{name} cannot be used: {reason}; back to {before}",
+    "keys": "Keys",
     "committed": "object {label} committed; click on the next one",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
@@ -118,6 +130,11 @@ def describe_object(found: ObjectState) -> str:
         return "new object"
     clicks = sum(len(plane.clicks) for plane in found.planes.values())
     return f"open {found.key + 1}, {clicks} click{'' if clicks == 1 else 's'}"
+
+
+def describe_shape(shape: tuple[int, ...]) -> str:
+    """Such as ``512 x 640``."""
+    return " x ".join(str(size) for size in shape)
 
 
 def describe_clicks(foreground: int, background: int) -> str:

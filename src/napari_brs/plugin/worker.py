@@ -61,6 +61,8 @@ class Job:
         Row and column at which features are wanted; None for the centre.
     trust : bool
         Whether a model from a file may run its code.
+    asked : float
+        When it was asked for, in seconds of `time.perf_counter`.
     by_user : bool
         Whether it was the user who stopped it.
     """
@@ -75,6 +77,7 @@ class Job:
     threshold: float = 0.5
     around: tuple[int, int] | None = None
     trust: bool = False
+    asked: float = field(default_factory=time.perf_counter)
     stop: threading.Event = field(default_factory=threading.Event)
     by_user: bool = False
 
@@ -129,6 +132,7 @@ class Engine:
     def __init__(self) -> None:
         self._segmenters: dict[tuple[str, str], InteractiveSegmenter] = {}
         self._images: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._proven: set[str] = set()
 
     def work(
         self, job: Job, report: Callable[[News], None], stopped: Callable[[], bool]
@@ -144,12 +148,20 @@ class Engine:
             Whether to stop as soon as possible.
         """
         try:
-            yield from self._steps(job, report, stopped)
+            for news in self._steps(job, report, stopped):
+                if isinstance(news, Done):
+                    self._proven.add(job.model)
+                yield news
         except (ValueError, OSError, MemoryError) as error:
-            yield Failed(error, True)
+            yield Failed(error, True, self._blamed(job))
         except Exception as error:
             # Left to itself, a RuntimeError would end the thread without a word.
-            yield Failed(error, False)
+            yield Failed(error, False, self._blamed(job))
+
+    def _blamed(self, job: Job) -> str:
+        """The model, if it could not be loaded, or is a file that never worked yet."""
+        loaded = (job.model, job.device) in self._segmenters
+        return "model" if not loaded or (job.trust and job.model not in self._proven) else ""
 
     def _steps(
         self, job: Job, report: Callable[[News], None], stopped: Callable[[], bool]

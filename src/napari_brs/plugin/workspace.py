@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer, Points
+from napari.layers import Image
 from numpy.typing import NDArray
 
+from napari_brs.clicks import Click
 from napari_brs.plugin import layers as ours
+from napari_brs.plugin.layer_set import LayerSet
 from napari_brs.plugin.objects import (
     Written,
+    erase_object,
     find_label,
     next_label,
     read_plane,
@@ -20,112 +22,35 @@ from napari_brs.plugin.objects import (
     write_object,
 )
 from napari_brs.plugin.planes import NOTHING, Patch, patch_of
-from napari_brs.plugin.preview import Preview, same_mask
+from napari_brs.plugin.preview import same_mask
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import ObjectState, PlaneState, Position, Session, State
 
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
 
-_KEPT: WeakKeyDictionary[Image, Workspace] = WeakKeyDictionary()
-"""Closing the dock, or choosing another image, loses nothing; removing the image does."""
-
-
-class Workspace:
-    """A session, and two points layers, a preview and an objects layer that show it.
-
-    Layers that somebody removed are made again when they are needed.
+class Workspace(LayerSet):
+    """A session on an image of one shape, and the layers that show it.
 
     Parameters
     ----------
     image : Image
         Only looked at.
+
+    Attributes
+    ----------
+    session : Session
+    model : str
+        Name of the model whose masks are shown.
     """
 
     def __init__(self, image: Image) -> None:
+        super().__init__(image)
         self.session = Session(ours.spatial_shape(image))
         self.model = ""
-        self.foreground: Points | None = None
-        self.background: Points | None = None
-        self.preview: Preview | None = None
-        self.objects: Labels | None = None
-
-    @classmethod
-    def of(cls, image: Image) -> Workspace:
-        """The workspace of an image, as it was left; a new one if it has changed shape."""
-        kept = _KEPT.get(image)
-        if kept is None or kept.session.shape != ours.spatial_shape(image):
-            _KEPT[image] = kept = cls(image)
-        return kept
-
-    @staticmethod
-    def forget(image: Image) -> None:
-        """Let go of what was done on an image."""
-        _KEPT.pop(image, None)
-
-    # layers
 
     @property
-    def aids(self) -> list[Layer]:
-        """The layers that serve the work only: clicks and preview."""
-        preview = None if self.preview is None else self.preview.layer
-        aids = (self.foreground, self.background, preview)
-        return [layer for layer in aids if layer is not None]
-
-    @property
-    def layers(self) -> list[Layer]:
-        """All layers of the workspace."""
-        return [*self.aids, *([] if self.objects is None else [self.objects])]
-
-    def make_layers(self, viewer: ViewerModel, image: Image) -> list[Layer]:
-        """Add the layers that are missing, and return them; the active layer stays as it is.
-
-        Raises
-        ------
-        ValueError
-            If there is not enough memory for them.
-        """
-        active = viewer.layers.selection.active
-        made: list[Layer] = []
-        try:
-            if self.objects is None:
-                self.objects = ours.make_objects(image)
-                made.append(self.objects)
-            if self.preview is None:
-                self.preview = Preview(image)
-                made.append(self.preview.layer)
-        except MemoryError:
-            self.objects = self.preview = None
-            raise ValueError(MESSAGES["memory"]) from None
-        if self.background is None:
-            self.background = ours.make_points(image, positive=False)
-            made.append(self.background)
-        if self.foreground is None:
-            self.foreground = ours.make_points(image, positive=True)
-            made.append(self.foreground)
-        for layer in made:
-            viewer.add_layer(layer)
-        if made and active is not None:
-            viewer.layers.selection.active = active
-        return made
-
-    def lose(self, layer: Layer) -> None:
-        """Know that one of the layers was removed."""
-        if layer is self.foreground:
-            self.foreground = None
-        elif layer is self.background:
-            self.background = None
-        elif layer is self.objects:
-            self.objects = None
-        elif self.preview is not None and layer is self.preview.layer:
-            self.preview = None
-
-    def follow(self, image: Image) -> None:
-        """Put the layers where the image is now."""
-        others = [self.foreground, self.background, self.objects]
-        ours.follow(image, [layer for layer in others if layer is not None])
-        if self.preview is not None:
-            self.preview.follow(image)
+    def used(self) -> bool:
+        """Whether anything was clicked, painted or committed."""
+        return any(not found.empty for found in self.session.objects)
 
     def show(self, position: Position | None) -> None:
         """Bring points and preview in line with the session."""
@@ -160,27 +85,27 @@ class Workspace:
         ValueError
             If a point lies outside the image, off the slice, or on one of the other sign.
         """
-        if self.foreground is None or self.background is None:
-            return False
         along = [index is None for index in position]
         planes = {position: self.session.current.plane(position)} | {
             where: plane
             for where, plane in self.session.current.planes.items()
             if [index is None for index in where] == along
         }
+        signs = ((self.foreground, True), (self.background, False))
+        # Of a layer that was removed, the clicks stay as they are known.
+        layers = [(layer, sign) for layer, sign in signs if layer is not None]
+        lost = {sign for layer, sign in signs if layer is None}
         read = 0
         changed = False
         for where, plane in planes.items():
-            now = [
-                *ours.read_clicks(self.foreground, where, True),
-                *ours.read_clicks(self.background, where, False),
-            ]
-            read += len(now)
+            found = [c for layer, sign in layers for c in ours.read_clicks(layer, where, sign)]
+            read += len(found)
+            now = [*found, *(click for click in plane.clicks if click.positive in lost)]
             clicks = ours.merge_clicks(plane.clicks, now)
             if clicks != plane.clicks:
                 self.session.set_clicks(where, clicks)
                 changed = True
-        if read != len(self.foreground.data) + len(self.background.data):
+        if read != sum(len(layer.data) for layer, _ in layers):
             raise ValueError(MESSAGES["elsewhere"])
         return changed
 
@@ -277,21 +202,53 @@ class Workspace:
         found = self.session.state.objects[key]
         self.session.open(key, self._changed_masks(found))
 
-    def open_at(self, position: Position, row: int, column: int) -> bool:
-        """Open the finished object at a pixel; False if there is none."""
-        if self.objects is None:
-            return False
-        inside = iter((row, column))
-        pixel = tuple(next(inside) if index is None else index for index in position)
-        label = int(np.asarray(self.objects.data[pixel]))
-        if label < 1:
-            return False
+    def label_at(self, position: Position, click: Click) -> int:
+        """Id of the finished object at a click; 0 if there is none."""
+        rows, columns = self.session.plane_shape(position)
+        row, column = click.pixel
+        if self.objects is None or not (0 <= row < rows and 0 <= column < columns):
+            return 0
+        window = slice(row, row + 1), slice(column, column + 1)
+        return max(0, int(read_plane(self.objects, position, *window)[0, 0]))
+
+    def open_at(self, position: Position, click: Click) -> int:
+        """Open the finished object at a click; its id, or 0 if there is none."""
+        label = self.label_at(position, click)
         known = self.session.find_label(label)
         if known is not None:
             self.open(known.key)
-        else:
+        elif label:
+            assert self.objects is not None
             self.session.open_mask(label, position, find_label(self.objects, label, position))
-        return True
+        return label
+
+    def delete_at(self, position: Position, click: Click) -> int | None:
+        """Delete the finished object at a click, or else the open one; one step of undo.
+
+        Returns
+        -------
+        int or None
+            Its id, or the one it would have got; None if there is neither.
+
+        Raises
+        ------
+        ValueError
+            If the objects layer cannot be written to.
+        """
+        session = self.session
+        label = self.label_at(position, click) or session.current.label
+        found = session.find_label(label) if label else session.current
+        if label is None and session.current.empty:
+            return None
+        named = label or self.free_label()
+        with session.one_step():
+            if label and self.objects is not None:
+                if not ours.is_writable(self.objects):
+                    raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
+                session.note_written(position, erase_object(self.objects, label, position))
+            if found is not None:
+                session.remove(found.key)
+        return named
 
     def _changed_masks(self, found: ObjectState) -> Mapping[Position, Patch]:
         """Where the objects layer holds something else than what the session shows."""
