@@ -6,6 +6,7 @@ fetched when they are first used.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Click", "Prediction", "Segmenter", "__version__", "list_models", "make_interactive"]
+
+# torch's threads wait for one another after every layer. OpenMP lets them spin meanwhile,
+# which stalls them all where something else runs; it reads this once, when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "Click": "napari_brs.clicks",
