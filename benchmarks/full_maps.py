@@ -27,11 +27,12 @@ from napari_brs.devices import choose_device
 from napari_brs.evaluation.protocol import RobotSettings
 from napari_brs.evaluation.report import short_summary
 from napari_brs.evaluation.run import evaluate, to_json
-from napari_brs.geometry import Box, View
+from napari_brs.geometry import View
 from napari_brs.image import ImageSource
 from napari_brs.interaction_maps import interaction_maps
 from napari_brs.io.atomic import write_text
 from napari_brs.io.layouts import open_dataset
+from napari_brs.masks import Box
 from napari_brs.models import load_model
 from napari_brs.prediction import Progress
 

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from napari_brs.geometry import Box, View
-from napari_brs.prediction import PackedMask, Prediction, Progress
+from napari_brs.geometry import View
+from napari_brs.masks import Box, Mask
+from napari_brs.prediction import Prediction, Progress
 from napari_brs.segmenter import MAX_EVALUATIONS
 
 RADIUS = 6
@@ -117,7 +118,7 @@ class FakeSegmenter:
         def prediction(refinement: Any) -> Prediction:
             obeyed = tuple(bool(mask[click.pixel] == click.positive) for click in clicks)
             view = View(box, self.shape)
-            packed, seconds = PackedMask.of(probability > threshold), 0.0125
+            packed, seconds = Mask.of(probability > threshold), 0.0125
             return Prediction(
                 self.shape, view, probability, threshold, packed, clicks, obeyed, box, refinement,
                 seconds,

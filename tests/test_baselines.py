@@ -24,33 +24,32 @@ from napari_brs.baselines.segmenter import ClassicalSegmenter
 from napari_brs.baselines.star_convexity import euclidean_star
 from napari_brs.cli import main
 from napari_brs.clicks import Click
-from napari_brs.geometry import Box
 from napari_brs.io.labels import read_labels
+from napari_brs.masks import Box, Mask
 from napari_brs.metrics import iou
 from napari_brs.models import list_models, load_model
 from napari_brs.opening import open_segmenter
-from napari_brs.prediction import MaskWindow
 
 NAMES = [info.name for info in list_models() if info.kind == "classical"]
 RED, BLUE = (200, 80, 60), (60, 90, 140)
 SHAPE = (90, 120)
 
-Mask = NDArray[np.bool_]
+Pixels = NDArray[np.bool_]
 
 
-def disk(centre: tuple[float, float] = (45, 60), radius: float = 25, shape=SHAPE) -> Mask:
+def disk(centre: tuple[float, float] = (45, 60), radius: float = 25, shape=SHAPE) -> Pixels:
     rows, columns = np.indices(shape)
     return np.hypot(rows - centre[0], columns - centre[1]) <= radius
 
 
-def paint(mask: Mask, noise: float = 0) -> NDArray[np.uint8]:
+def paint(mask: Pixels, noise: float = 0) -> NDArray[np.uint8]:
     """Red where the mask is, blue elsewhere."""
     pixels = np.where(mask[..., None], RED, BLUE).astype(float)
     pixels += np.random.default_rng(0).normal(0, noise, pixels.shape)
     return pixels.clip(0, 255).astype(np.uint8)
 
 
-def single(row: int, column: int, shape: tuple[int, int] = SHAPE) -> Mask:
+def single(row: int, column: int, shape: tuple[int, int] = SHAPE) -> Pixels:
     mask = np.zeros(shape, bool)
     mask[row, column] = True
     return mask
@@ -166,7 +165,7 @@ def test_a_star_holds_every_line_to_its_seed() -> None:
     assert 0.1 < found[ring].mean() < 0.9
 
 
-def automaton(image: NDArray[np.floating], foreground: Mask, background: Mask) -> Mask:
+def automaton(image: NDArray[np.floating], foreground: Pixels, background: Pixels) -> Pixels:
     """GrowCut as it is published: steps until nothing changes."""
     shape = foreground.shape
     label = foreground.astype(int) - background
@@ -309,7 +308,7 @@ def test_an_existing_label_is_corrected_where_it_is_clicked(
     both[43:48, 40:75] = True
     image = paint(left | right, noise=4)
     segmenter.set_image(image)
-    label = both if kind == "array" else MaskWindow(SHAPE, Box(20, 5, 70, 110), both[20:70, 5:110])
+    label = both if kind == "array" else Mask.of(both[20:70, 5:110], Box(20, 5, 70, 110), SHAPE)
     prediction = segmenter.predict([Click(45, 85, positive=False)], previous=label)
     assert iou(prediction.mask, left) > 0.9
     # The next click still knows the label.

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_brs.geometry import Box, View, sample
+from napari_brs.geometry import View, sample
+from napari_brs.masks import Box
 
 VIEWS = [
     View(Box(0, 0, 40, 60), (40, 60)),
@@ -63,19 +64,3 @@ def test_sampling_is_differentiable_and_touches_the_four_neighbours():
     expected[1, 2:4] = 0.375
     expected[2, 2:4] = 0.125
     torch.testing.assert_close(values.grad[0, 0], expected)
-
-
-def test_the_box_around_a_mask_is_tight_and_none_if_it_is_empty():
-    mask = np.zeros((9, 12), bool)
-    assert Box.around(mask) is None
-    mask[2, 3] = mask[5, 8] = True
-    assert Box.around(mask) == Box(2, 3, 6, 9)
-
-
-def test_boxes_unite_intersect_and_grow_inside_the_image():
-    one, two = Box(2, 2, 6, 6), Box(4, 5, 10, 9)
-    assert one.union(two) == Box(2, 2, 10, 9)
-    assert one.intersection(two) == Box(4, 5, 6, 6)
-    apart = one.intersection(Box(20, 20, 30, 30))
-    assert apart.height == apart.width == 0
-    assert one.grown(3, (8, 40)) == Box(0, 0, 8, 9)

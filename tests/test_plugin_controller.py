@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_brs.clicks import Click
 from napari_brs.plugin.layers import PLACEMENT
-from napari_brs.plugin.planes import patch_of, plane_index
+from napari_brs.plugin.planes import plane_index, shown_mask
 
 SHAPE = (48, 64)
 
@@ -1046,9 +1046,9 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
         session = controller.session
         expected = np.zeros(session.shape, bool)
         for position, plane in session.current.planes.items():
-            patch = patch_of(plane.shown(controller.settings.model))
-            view = expected[plane_index(position)]
-            view[patch.slices] |= patch.mask
+            shown = plane.shown(controller.settings.model)
+            mask = shown_mask(shown, session.plane_shape(position))
+            expected[plane_index(position)] |= mask.full()
         assert np.array_equal(controller.preview_layer.data != 0, expected)
         if "image" not in controller.problems:
             along = [index is None for index in controller.position]

@@ -7,10 +7,12 @@ pytest.importorskip("napari")
 
 from napari.layers import Labels
 
+from napari_brs.masks import Box, Mask
 from napari_brs.plugin.objects import erase_object, next_label, write_object
-from napari_brs.plugin.planes import NOTHING, Patch, patch_around
 
 FLAT = (None, None)
+SHAPE = (6, 8)
+NOTHING = Mask.empty(SHAPE)
 
 
 @pytest.fixture
@@ -20,8 +22,9 @@ def layer() -> Labels:
     return Labels(data)
 
 
-def square(top: int, left: int, side: int = 3) -> Patch:
-    return Patch(top, left, np.ones((side, side), bool))
+def square(top: int, left: int, side: int = 3) -> Mask:
+    box = Box(top, left, top + side, left + side)
+    return Mask.of(np.ones((side, side), bool), box, SHAPE)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32, np.uint32, np.int64])
@@ -76,8 +79,8 @@ def test_correcting_an_object_removes_what_is_no_longer_its_own(layer: Labels) -
 def test_every_commit_can_be_taken_back_and_put_back(layer: Labels) -> None:
     states = [layer.data.copy()]
     written = []
-    for patch in (square(1, 1), square(3, 3), NOTHING, square(0, 4)):
-        written.append(write_object(layer, 4, {FLAT: patch}, overwrite=True))
+    for mask in (square(1, 1), square(3, 3), NOTHING, square(0, 4)):
+        written.append(write_object(layer, 4, {FLAT: mask}, overwrite=True))
         states.append(layer.data.copy())
     for record, state in zip(reversed(written), reversed(states[:-1]), strict=True):
         record.take_back()
@@ -92,7 +95,7 @@ def test_a_commit_is_one_step_of_naparis_undo(layer: Labels) -> None:
     write_object(layer, 4, {FLAT: square(2, 2)}, overwrite=False)
     write_object(layer, 4, {FLAT: square(3, 3)}, overwrite=False)
     layer.undo()
-    assert np.array_equal(patch_around(layer.data == 4).mask, np.ones((3, 3), bool))
+    assert Mask.of(layer.data == 4) == square(2, 2)
     layer.undo()
     assert np.array_equal(layer.data, before)
 

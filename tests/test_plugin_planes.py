@@ -7,50 +7,40 @@ import pytest
 
 pytest.importorskip("napari")
 
-from hypothesis import given
-from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_brs.clicks import Click
 from napari_brs.image import ImageSource
+from napari_brs.masks import Box, Mask
 from napari_brs.plugin.planes import (
-    NOTHING,
     LazyPlane,
-    Patch,
     displayed_position,
     fingerprint,
-    patch_around,
+    image_pixels,
     plane_image,
+    plane_shape,
+    shown_mask,
     to_click,
     to_point,
 )
 
-MASKS = st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5)
+
+def test_the_pixels_of_a_plane_lie_in_the_image_where_the_plane_does() -> None:
+    mask = Mask.of(np.ones((2, 1), bool), Box(1, 2, 3, 3), (4, 5))
+    assert [axis.tolist() for axis in image_pixels(mask, (None, 7, None))] == [
+        [1, 2],
+        [7, 7],
+        [2, 2],
+    ]
+    assert [axis.tolist() for axis in image_pixels(mask, (None, None))] == [[1, 2], [2, 2]]
+    assert plane_shape((4, 9, 5), (None, 7, None)) == (4, 5)
 
 
-@given(MASKS)
-def test_a_patch_holds_the_mask_and_nothing_more(rows: list[list[bool]]) -> None:
-    mask = np.array(rows)
-    patch = patch_around(mask)
-    assert np.array_equal(patch.full(mask.shape), mask)
-    if mask.any():
-        for edge in (patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]):
-            assert edge.any()
-    else:
-        assert patch.mask.size == 0
-
-
-def test_a_patch_does_not_follow_the_array_it_came_from() -> None:
-    mask = np.ones((2, 2), bool)
-    patch = patch_around(mask)
-    mask[:] = False
-    assert patch.mask.all()
-
-
-def test_nothing_is_an_empty_mask_of_any_shape() -> None:
-    assert not NOTHING.full((3, 4)).any()
-    assert Patch(1, 2, np.ones((2, 1), bool)).full((4, 4)).nonzero()[0].tolist() == [1, 2]
+def test_nothing_shown_is_an_empty_mask_of_the_plane() -> None:
+    assert shown_mask(None, (3, 4)) == Mask.empty((3, 4))
+    some = Mask.of(np.eye(3))
+    assert shown_mask(some, (3, 3)) is some
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_brs.geometry import Box
+from napari_brs.masks import Box
 from napari_brs.zoom import LONGEST, MAGNIFICATION, first_view, next_view, object_view
 
 SHAPES = [(1, 1), (1, 700), (20, 30), (333, 500), (1000, 700), (1025, 300), (20_000, 20_000)]

@@ -19,13 +19,13 @@ from napari_brs.conversion import ConvertedNetwork, make_interactive
 from napari_brs.correction import Correction, correct
 from napari_brs.devices import choose_device
 from napari_brs.frame import Frame
-from napari_brs.geometry import Box, View
+from napari_brs.geometry import View
 from napari_brs.image import Channel
+from napari_brs.masks import Box, Mask
 from napari_brs.models import load_model
-from napari_brs.prediction import PackedMask, Previous, Progress, validate_request
+from napari_brs.prediction import Previous, Progress, mask_of, validate_request
 from napari_brs.refinement import prepare
-from napari_brs.regions import Region
-from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, held
+from napari_brs.repair import ConvertedPrediction, as_refined, as_segmented, clicked_parts, held
 from napari_brs.segmenter import MAX_EVALUATIONS, Segmenter
 from napari_brs.tiles import tile_around
 from napari_brs.whole_image import WholeImage, accept
@@ -218,7 +218,7 @@ class ConvertedSegmenter(Segmenter):
         if not wrong:
             return replace(now, clicks_obeyed=tuple(right), evaluations=0)
         tile = tile_around([c.pixel for c in wrong[-1:]], self.shape, self.network.form.size)
-        inside = [i for i, click in enumerate(clicks) if _within(click, tile)]
+        inside = [i for i, click in enumerate(clicks) if tile.holds(*click.pixel)]
         done = self._refined(
             tile, now.maps.get(tile), [clicks[i] for i in inside], [targets[i] for i in inside], 0.5
         )
@@ -227,7 +227,7 @@ class ConvertedSegmenter(Segmenter):
             probabilities[(slice(None), *tile.slices)],
             self._probabilities(tile, done.output),
             now.exclusive,
-            [_in(tile, click) for click in wrong if _within(click, tile)],
+            [_in(tile, click) for click in wrong if tile.holds(*click.pixel)],
         )
         found = WholeImage(
             probabilities,
@@ -249,7 +249,7 @@ class ConvertedSegmenter(Segmenter):
         target: int | None,
     ) -> ConvertedPrediction:
         began = time.perf_counter()
-        before = Region.of(previous)
+        before = mask_of(previous, self.shape)
         earlier = previous if isinstance(previous, ConvertedPrediction) else None
         instances, whole = self.instances(), self._seen_frame.segmentation(self.device)
         if target is None:
@@ -259,25 +259,24 @@ class ConvertedSegmenter(Segmenter):
         wrong = [click for click in clicks if region.holds(*click.pixel) != click.positive]
         last = list(wrong or clicks)[-1].pixel
         tile, maps = tile_around([last], self.shape, self.network.form.size), None
-        if earlier and earlier.tile and all(_within(click, earlier.tile) for click in wrong):
+        if earlier and earlier.tile and all(earlier.tile.holds(*click.pixel) for click in wrong):
             tile, maps = earlier.tile, earlier.map_change
 
         def prediction(
-            region: Region, values: NDArray[np.float32], done: Correction | None
+            region: Mask, values: NDArray[np.float32], done: Correction | None
         ) -> ConvertedPrediction:
-            box = region.box.union(tile) if region.box.height else tile
+            box = region.box.union(tile) if region else tile
             probability = own[box.slices].copy()
-            probability[tile.shifted(-box.top, -box.left).slices] = values
-            mask = region.read(box)
+            probability[tile.within(box).slices] = values
             return ConvertedPrediction(
                 self.shape,
                 View(box, (box.height, box.width)),
-                held(probability, mask, threshold),
+                held(probability, region.read(box), threshold),
                 threshold,
-                PackedMask.of(mask),
+                region,
                 clicks,
                 tuple(region.holds(*click.pixel) == click.positive for click in clicks),
-                before.difference(region),
+                before.changed(region),
                 None if done is None else done.refinement,
                 time.perf_counter() - began,
                 maps if done is None else done.maps.cpu(),
@@ -296,7 +295,7 @@ class ConvertedSegmenter(Segmenter):
         used = [
             click
             for click in clicks
-            if _within(click, tile)
+            if tile.holds(*click.pixel)
             # The pixels of other objects are no mistake of the network's.
             and (click.positive or click in wrong or first[_in(tile, click)] <= threshold)
         ]
@@ -306,9 +305,9 @@ class ConvertedSegmenter(Segmenter):
 
         done = self._refined(tile, maps, used, [target] * len(used), threshold, report)
         refined = self._probabilities(tile, done.output)[target]
-        inside = [click for click in wrong if _within(click, tile)]
+        inside = [click for click in wrong if tile.holds(*click.pixel)]
         region, shown = as_refined(region, inside, tile, first, refined, threshold)
-        return prediction(region.with_clicks_only(clicks), shown, done)
+        return prediction(clicked_parts(region, clicks), shown, done)
 
     def _start(self, tile: Box, maps: Tensor | None, target: int) -> NDArray[np.float32]:
         """Probability of a class in a tile with the maps so far."""
@@ -318,7 +317,7 @@ class ConvertedSegmenter(Segmenter):
             values = self._probabilities(tile, self.network.decode(x, z))
         return np.asarray(values[target])
 
-    def _target(self, clicks: Sequence[Click], before: Region) -> int:
+    def _target(self, clicks: Sequence[Click], before: Mask) -> int:
         objects = self.network.objects
         if len(objects) == 1:
             return objects[0]
@@ -326,9 +325,9 @@ class ConvertedSegmenter(Segmenter):
         pixels = [click.pixel for click in clicks if click.positive]
         if pixels:
             return objects[int(likely[(slice(None), *pixels[0])].argmax())]
-        if not before.mask.any():
+        if not before:
             return objects[0]
-        inside = likely[(slice(None), *before.box.slices)][:, before.mask]
+        inside = likely[(slice(None), *before.box.slices)][:, before.pixels]
         return objects[int(inside.sum(1).argmax())]
 
 
@@ -337,11 +336,6 @@ def open_converted(model: str | os.PathLike[str], device: str = "auto") -> Conve
     network: Any = load_model(model)
     converted = make_interactive(network, normalise=network.normalise)
     return ConvertedSegmenter(converted, device, getattr(network, "cores", None))
-
-
-def _within(click: Click, tile: Box) -> bool:
-    row, column = click.pixel
-    return tile.top <= row < tile.bottom and tile.left <= column < tile.right
 
 
 def _in(tile: Box, click: Click) -> tuple[int, int]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_brs.conversion import ConvertedNetwork
-from napari_brs.geometry import Box
 from napari_brs.image import ImageSource
 from napari_brs.instances import split_objects
+from napari_brs.masks import Box
 from napari_brs.tiles import covering
 from napari_brs.whole_image import WholeImage
 
@@ -111,8 +111,6 @@ class Frame:
                 values = run(self.cropped(tile, device))[0].float().cpu().numpy()
             if whole is None:
                 whole = np.empty((len(values), *self.shape), np.float32)
-            whole[(slice(None), *inner.slices)] = values[
-                (slice(None), *inner.shifted(-tile.top, -tile.left).slices)
-            ]
+            whole[(slice(None), *inner.slices)] = values[(slice(None), *inner.within(tile).slices)]
         assert whole is not None
         return whole

@@ -14,70 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Pixels from (top, left) up to, not including, (bottom, right)."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of the box in an (H, W, ...) array."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    def union(self, other: Box) -> Box:
-        """Smallest box around both."""
-        return Box(
-            min(self.top, other.top),
-            min(self.left, other.left),
-            max(self.bottom, other.bottom),
-            max(self.right, other.right),
-        )
-
-    def intersection(self, other: Box) -> Box:
-        """Common pixels; height or width is 0 if there are none."""
-        top, left = max(self.top, other.top), max(self.left, other.left)
-        return Box(
-            top,
-            left,
-            max(top, min(self.bottom, other.bottom)),
-            max(left, min(self.right, other.right)),
-        )
-
-    def grown(self, margin: int, shape: tuple[int, int]) -> Box:
-        """The box with a margin in pixels, cut off at the borders of an (H, W) image."""
-        return Box(
-            max(0, self.top - margin),
-            max(0, self.left - margin),
-            min(shape[0], self.bottom + margin),
-            min(shape[1], self.right + margin),
-        )
-
-    def shifted(self, rows: int, columns: int) -> Box:
-        """The box moved by whole pixels."""
-        return Box(self.top + rows, self.left + columns, self.bottom + rows, self.right + columns)
-
-    @staticmethod
-    def around(mask: NDArray[np.bool_]) -> Box | None:
-        """Bounding box of the True pixels of an (H, W) mask; None if there are none."""
-        mask = np.asarray(mask)
-        rows = np.flatnonzero(mask.any(axis=1))
-        if rows.size == 0:
-            return None
-        columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-        return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+from napari_brs.masks import Box
 
 
 @dataclass(frozen=True, slots=True)

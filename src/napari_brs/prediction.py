@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -14,30 +14,11 @@ from torch import Tensor
 
 from napari_brs import zoom
 from napari_brs.clicks import Click, validate_clicks
-from napari_brs.geometry import Box, View
+from napari_brs.geometry import View
+from napari_brs.masks import Box, Mask, read
 
 if TYPE_CHECKING:
     from napari_brs.refinement import Refinement
-
-
-@dataclass(frozen=True)
-class PackedMask:
-    """A mask in an eighth of its memory, for histories."""
-
-    shape: tuple[int, int]
-    bits: NDArray[np.uint8]
-
-    @staticmethod
-    def of(mask: NDArray[np.bool_]) -> PackedMask:
-        """Pack an (H, W) mask."""
-        return PackedMask((mask.shape[0], mask.shape[1]), np.packbits(mask))
-
-    def unpack(self) -> NDArray[np.bool_]:
-        """The (H, W) bool mask, read-only."""
-        size = self.shape[0] * self.shape[1]
-        mask = np.unpackbits(self.bits, count=size).view(bool).reshape(self.shape)
-        mask.setflags(write=False)
-        return mask
 
 
 @dataclass(frozen=True)
@@ -58,8 +39,8 @@ class Prediction:
         Foreground probability on the view's grid; read-only.
     threshold : float
         Pixels above it are foreground.
-    packed : PackedMask
-        The mask inside the view, (view.box.height, view.box.width).
+    packed : Mask
+        The pixels of the object, all inside the view.
     clicks : tuple of Click
     clicks_obeyed : tuple of bool
         Whether each click has its label in the full-resolution mask.
@@ -78,7 +59,7 @@ class Prediction:
     view: View
     grid_probability: NDArray[np.float32] = field(repr=False)
     threshold: float
-    packed: PackedMask = field(repr=False)
+    packed: Mask = field(repr=False)
     clicks: tuple[Click, ...]
     clicks_obeyed: tuple[bool, ...]
     bbox: Box
@@ -89,7 +70,9 @@ class Prediction:
     @property
     def window_mask(self) -> NDArray[np.bool_]:
         """The mask inside the view, (view.box.height, view.box.width) bool, read-only."""
-        return self.packed.unpack()
+        mask = self.packed.read(self.view.box)
+        mask.setflags(write=False)
+        return mask
 
     @property
     def window_probability(self) -> NDArray[np.float32]:
@@ -99,48 +82,15 @@ class Prediction:
     @property
     def probability(self) -> NDArray[np.float32]:
         """Probability of the whole image, (H, W) float32, made on demand."""
-        return self._full(self.window_probability)
+        return read(self.window_probability, self.view.box, Box(0, 0, *self.shape))
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """Mask of the whole image, (H, W) bool, made on demand."""
-        return self._full(self.window_mask)
-
-    def _full(self, window: NDArray[Any]) -> NDArray[Any]:
-        full = np.zeros(self.shape, window.dtype)
-        full[self.view.box.slices] = window
-        return full
+        return self.packed.full()
 
 
-@dataclass(frozen=True)
-class MaskWindow:
-    """An existing mask, given in a window: in a large image nothing as large is made of it.
-
-    It stands for the (H, W) bool array that NumPy makes of it.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Rows and columns of the image.
-    box : Box
-        The window, inside the image; all around it is background.
-    mask : (box.height, box.width) bool
-    """
-
-    shape: tuple[int, int]
-    box: Box
-    mask: NDArray[np.bool_]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        full = np.zeros(self.shape, bool if dtype is None else dtype)
-        full[self.box.slices] = self.mask
-        return full
-
-    def __getitem__(self, key: Any) -> Any:
-        return np.asarray(self)[key]
-
-
-Previous: TypeAlias = Prediction | MaskWindow | NDArray[np.bool_] | None
+Previous: TypeAlias = Prediction | Mask | NDArray[np.bool_] | None
 """The mask that a click finds."""
 
 
@@ -192,33 +142,27 @@ def validate_request(
     return clicks
 
 
+def mask_of(previous: Previous, shape: tuple[int, int]) -> Mask:
+    """The mask that a click finds on an (H, W) image, whether predicted, given or none."""
+    if previous is None:
+        return Mask.empty(shape)
+    if isinstance(previous, Prediction):
+        return previous.packed
+    return previous if isinstance(previous, Mask) else Mask.of(previous)
+
+
 @dataclass(frozen=True)
 class Earlier:
-    """The mask that a click finds, whether predicted, given or none."""
+    """What a click finds: a mask, and the prediction that it comes from, if from any."""
 
-    window: Box
-    mask: NDArray[np.bool_]
-    """(window.height, window.width); background outside."""
-    box: Box | None
-    """Around the foreground, in image pixels; None if there is none."""
+    mask: Mask
     prediction: Prediction | None = None
 
     @staticmethod
-    def of(previous: Previous) -> Earlier:
-        """From what `Segmenter.predict` takes as `previous`."""
-        if previous is None:
-            return Earlier(Box(0, 0, 0, 0), np.zeros((0, 0), bool), None)
-        if isinstance(previous, Prediction):
-            window, mask = previous.view.box, previous.window_mask
-            box = Box.around(mask)
-            return Earlier(window, mask, box and box.shifted(window.top, window.left), previous)
-        corner, given = (0, 0), previous
-        if isinstance(previous, MaskWindow):
-            corner, given = (previous.box.top, previous.box.left), previous.mask
-        mask = np.asarray(given, bool)
-        box = Box.around(mask)
-        tight = box or Box(0, 0, 0, 0)
-        return Earlier(tight.shifted(*corner), mask[tight.slices], box and box.shifted(*corner))
+    def of(previous: Previous, shape: tuple[int, int]) -> Earlier:
+        """From what `Segmenter.predict` takes as `previous`, on an (H, W) image."""
+        prediction = previous if isinstance(previous, Prediction) else None
+        return Earlier(mask_of(previous, shape), prediction)
 
     @property
     def view(self) -> View | None:
@@ -230,46 +174,26 @@ class Earlier:
         """What refinement added to the maps so far."""
         return None if self.prediction is None else self.prediction.map_change
 
-    def next_view(
-        self, shape: tuple[int, int], clicked: Box, size_hint: float | None = None
-    ) -> View:
+    def next_view(self, clicked: Box, size_hint: float | None = None) -> View:
         """The view for the mask, the box around all clicks, and the object's size if known."""
-        if self.view is None and self.box is None:
+        shape = self.mask.shape
+        if self.view is None and not self.mask:
             return zoom.first_view(shape, clicked, size_hint)
-        target = clicked if self.box is None else self.box.union(clicked)
+        target = self.mask.box.union(clicked) if self.mask else clicked
         if self.view is None:
             return zoom.object_view(shape, target)
         # Clicks alone say nothing about the size of the object.
-        if self.box is None and target.intersection(self.view.box) == target:
+        if not self.mask and target.intersection(self.view.box) == target:
             return self.view
         return zoom.next_view(self.view, shape, target)
 
     def probability(self, view: View) -> Tensor:
         """On the grid of a view, (1, 1, rows, columns) float32; a given mask is certain."""
-        if self.prediction is not None and self.prediction.view == view:
+        if self.prediction is None:
+            values = self.mask.read(view.box).astype(np.float32)
+        elif self.prediction.view == view:
             return torch.tensor(self.prediction.grid_probability)[None, None]
-        values = np.asarray(self.mask, np.float32)
-        if self.prediction is not None:
-            values = self.prediction.window_probability
-        return view.crop(self._read(values, view.box)[..., None])
-
-    def difference(self, box: Box, mask: NDArray[np.bool_]) -> Box:
-        """Smallest box around the pixels where a mask, given in a box, is another one."""
-        both = self.window.union(box) if self.window.height else box
-        changed = self._read(self.mask, both)
-        changed[box.shifted(-both.top, -both.left).slices] ^= mask
-        found = Box.around(changed)
-        return (
-            found.shifted(both.top, both.left)
-            if found
-            else Box(box.top, box.left, box.top, box.left)
-        )
-
-    def _read(self, window: NDArray[Any], box: Box) -> NDArray[Any]:
-        """The values of a window in a box of the image; 0 outside the window."""
-        values = np.zeros((box.height, box.width), window.dtype)
-        common = box.intersection(self.window)
-        values[common.shifted(-box.top, -box.left).slices] = window[
-            common.shifted(-self.window.top, -self.window.left).slices
-        ]
-        return values
+        else:
+            seen = self.prediction.view.box
+            values = read(self.prediction.window_probability, seen, view.box)
+        return view.crop(values[..., None])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
-from napari_brs.geometry import Box
+from napari_brs.masks import Box, Mask, joined
 from napari_brs.prediction import Prediction
-from napari_brs.regions import Region, hit
 
 NECK = 0.75
 """Width of a neck, as a share of the thinner of the two bodies that it joins, at most."""
@@ -40,11 +39,11 @@ class ConvertedPrediction(Prediction):
 
 
 def as_segmented(
-    region: Region,
+    region: Mask,
     clicks: Sequence[Click],
     mask: NDArray[np.bool_],
     instances: NDArray[np.integer],
-) -> Region:
+) -> Mask:
     """The object after the clicks that a network's own segmentation agrees with.
 
     A positive click adds the object of the segmentation that it hits; a negative one takes
@@ -53,7 +52,7 @@ def as_segmented(
 
     Parameters
     ----------
-    region : Region
+    region : Mask
         The object before.
     clicks : sequence of Click
     mask : (H, W) bool
@@ -67,13 +66,13 @@ def as_segmented(
             continue
         if click.positive:
             same = instances == instances[here] if instances[here] else mask
-            region = region.plus(hit(same, here))
+            region = region.union(Mask.of(joined(same, [here])))
         else:
-            region = region.minus(hit(region.full(mask.shape) & ~mask, here))
-    return parted(region, clicks).with_clicks_only(clicks)
+            region = region.difference(Mask.of(joined(region.full() & ~mask, [here])))
+    return clicked_parts(parted(region, clicks), clicks)
 
 
-def parted(region: Region, clicks: Sequence[Click]) -> Region:
+def parted(region: Mask, clicks: Sequence[Click]) -> Mask:
     """The object without the bodies that negative clicks name, if a neck holds them to it.
 
     Two touching cells under one id are no mistake of the network's: both are foreground.
@@ -82,36 +81,48 @@ def parted(region: Region, clicks: Sequence[Click]) -> Region:
 
     Parameters
     ----------
-    region : Region
+    region : Mask
     clicks : sequence of Click
     """
     from scipy import ndimage
     from skimage.segmentation import watershed
 
-    markers = np.zeros(region.mask.shape, np.int8)
+    body = region.pixels
+    markers = np.zeros(body.shape, np.int8)
     for click in clicks:
         row, column = click.pixel
         if region.holds(row, column):
             markers[row - region.box.top, column - region.box.left] = 1 if click.positive else 2
     if not ((markers == 1).any() and (markers == 2).any()):
         return region
-    depth = ndimage.distance_transform_edt(np.pad(region.mask, 1))[1:-1, 1:-1]
-    sides = watershed(-depth, markers, mask=region.mask)  # type: ignore[no-untyped-call]
+    depth = ndimage.distance_transform_edt(np.pad(body, 1))[1:-1, 1:-1]
+    sides = watershed(-depth, markers, mask=body)  # type: ignore[no-untyped-call]
     here, there = sides == 1, sides == 2
     neck = depth[here & ndimage.binary_dilation(there)].max(initial=0)
     if neck > NECK * min(depth[here].max(), depth[there].max()):
         return region
-    return Region(region.box, region.mask & ~there)
+    return Mask.of(body & ~there, region.box, region.shape)
+
+
+def clicked_parts(region: Mask, clicks: Iterable[Click]) -> Mask:
+    """The connected parts that hold a positive click; all, if none does."""
+    top, left = region.box.top, region.box.left
+    here = [
+        (row - top, column - left)
+        for row, column in (click.pixel for click in clicks if click.positive)
+        if region.holds(row, column)
+    ]
+    return Mask.of(joined(region.pixels, here), region.box, region.shape) if here else region
 
 
 def as_refined(
-    region: Region,
+    region: Mask,
     clicks: Sequence[Click],
     tile: Box,
     before: NDArray[np.float32],
     after: NDArray[np.float32],
     threshold: float,
-) -> tuple[Region, NDArray[np.float32]]:
+) -> tuple[Mask, NDArray[np.float32]]:
     """The object after the clicks that needed refinement, and the probability to show for it.
 
     A positive click adds the connected pixels around it that have become foreground, a
@@ -120,7 +131,7 @@ def as_refined(
 
     Parameters
     ----------
-    region : Region
+    region : Mask
         The object before.
     clicks : sequence of Click
         Those that it contradicts, all within the tile.
@@ -136,12 +147,12 @@ def as_refined(
             gained = (after > threshold) & ~region.read(tile)
             if before[here] <= threshold:
                 gained &= before <= threshold
-            changed = hit(gained, here)
-            region = region.plus(changed.shifted(tile.top, tile.left))
+            changed = joined(gained, [here])
+            region = region.union(Mask.of(changed, tile, region.shape))
         else:
-            changed = hit(region.read(tile) & (after <= threshold), here)
-            region = region.minus(changed.shifted(tile.top, tile.left))
-        shown = np.where(changed.full(shown.shape), after, shown)
+            changed = joined(region.read(tile) & (after <= threshold), [here])
+            region = region.difference(Mask.of(changed, tile, region.shape))
+        shown = np.where(changed, after, shown)
     return region, shown
 
 

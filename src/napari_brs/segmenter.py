@@ -18,15 +18,15 @@ from torch import Tensor
 from napari_brs import zoom
 from napari_brs.clicks import Click, click_arrays
 from napari_brs.devices import choose_device, has_bfloat16
-from napari_brs.geometry import Box, View, sample
+from napari_brs.geometry import View, sample
 from napari_brs.image import Channel, ImageSource
 from napari_brs.interaction_maps import interaction_maps
+from napari_brs.masks import Box, Mask
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.folding import fold_batch_norms
 from napari_brs.prediction import (
     Earlier,
-    PackedMask,
     Prediction,
     Previous,
     Progress,
@@ -133,10 +133,10 @@ class Segmenter:
         ----------
         clicks : iterable of Click
             All clicks of the object, at least one, in order.
-        previous : Prediction, (H, W) bool array, MaskWindow or None
+        previous : Prediction, (H, W) bool array, Mask or None
             The prediction before the last click (its mask is shown to the
             network, its refined maps are the warm start), or an existing mask
-            to correct, which in a large image is best given in a window.
+            to correct, which in a large image is best given as a `Mask`.
         refine : bool
             Whether to minimise E (Section 3.2) when a click is not obeyed.
         threshold : float
@@ -160,7 +160,7 @@ class Segmenter:
         clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
         return self._with_fallback(
             lambda: self._predict(
-                clicks, Earlier.of(previous), refine, threshold, on_progress, size_hint
+                clicks, Earlier.of(previous, self.shape), refine, threshold, on_progress, size_hint
             )
         )
 
@@ -181,30 +181,27 @@ class Segmenter:
 
         def prediction(look: _Look, logits: Tensor, done: Refinement | None) -> Prediction:
             probability = logits.sigmoid()
-            box = look.view.box
-            mask = (look.view.paste(probability) > threshold).cpu().numpy()
+            pasted = (look.view.paste(probability) > threshold).cpu().numpy()
+            mask = Mask.of(pasted, look.view.box, self.shape)
             on_grid = probability[0, 0].cpu().numpy()
             on_grid.setflags(write=False)
-            obeyed = tuple(
-                bool(mask[click.row - box.top, click.column - box.left]) == click.positive  # type: ignore[index]
-                for click in pixels
-            )
+            obeyed = tuple(mask.holds(*click.pixel) == click.positive for click in clicks)
             change = look.change if done is None else done.maps - look.click_maps
             return Prediction(
                 self.shape,
                 look.view,
                 on_grid,
                 threshold,
-                PackedMask.of(mask),
+                mask,
                 clicks,
                 obeyed,
-                start.difference(box, mask),
+                start.mask.changed(mask),
                 done,
                 time.perf_counter() - began,
                 change,
             )
 
-        view = before.next_view(self.shape, clicked, size_hint)
+        view = before.next_view(clicked, size_hint)
         for remaining in reversed(range(LOOKS)):
             look = self._look(view, points, labels, before)
             with torch.no_grad():
@@ -212,8 +209,8 @@ class Segmenter:
             now = prediction(look, logits, None)
             if on_progress and on_progress(Progress(0, MAX_EVALUATIONS, None, now)) is False:
                 return now
-            before = Earlier.of(now)
-            view = before.next_view(self.shape, clicked)
+            before = Earlier.of(now, self.shape)
+            view = before.next_view(clicked)
             if not remaining or view == now.view:
                 break
         if not refine_clicks or all(now.clicks_obeyed):
@@ -250,7 +247,7 @@ class Segmenter:
         """Everything that the network needs for the clicks in a view."""
         features = self._features(view)
         previous = None
-        if self.network.uses_previous and before.box is not None:
+        if self.network.uses_previous and before.mask:
             previous = self._tensor(before.probability(view))
         click_maps = self._tensor(interaction_maps(view.to_grid(points), labels, view.grid)[None])
         change = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from napari_brs.geometry import Box
+from napari_brs.masks import Box
 
 SIDE = 1024
 """Longest side of a tile in pixels."""

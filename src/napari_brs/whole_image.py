@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_brs.geometry import Box
-from napari_brs.regions import joined
+from napari_brs.masks import Box, joined
 
 if TYPE_CHECKING:
     from torch import Tensor

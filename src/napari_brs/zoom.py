@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 
-from napari_brs.geometry import Box, View
+from napari_brs.geometry import View
+from napari_brs.masks import Box
 
 LONGEST = 512
 """Longest side of the grid."""

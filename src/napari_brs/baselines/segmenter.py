@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from napari_brs.baselines.seeds import seeds
 from napari_brs.clicks import Click, click_arrays
-from napari_brs.geometry import Box, View
+from napari_brs.geometry import View
 from napari_brs.image import Channel, ImageSource
+from napari_brs.masks import Box, Mask
 from napari_brs.models import model_info
 from napari_brs.prediction import (
     Earlier,
-    PackedMask,
     Prediction,
     Previous,
     Progress,
@@ -93,20 +93,21 @@ class ClassicalSegmenter:
         """
         began = time.perf_counter()
         clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
-        before = Earlier.of(previous)
+        before = Earlier.of(previous, self.shape)
         if isinstance(previous, Prediction):
             given = previous.given if isinstance(previous, _Correction) else None
         else:
-            given = None if before.box is None else before
+            given = before if before.mask else None
         pixels = np.array([click.pixel for click in clicks])
         (top, left), (bottom, right) = pixels.min(axis=0), pixels.max(axis=0) + 1
         clicked = Box(int(top), int(left), int(bottom), int(right))
-        view = before.next_view(self.shape, clicked, size_hint)
+        view = before.next_view(clicked, size_hint)
         probability = self._probability(view.box, clicks, given)
         mask = probability > threshold
         rows, columns = (pixels - (view.box.top, view.box.left)).T
         # Where the grid is coarser than the image, several clicks may share one of its pixels.
         mask[rows, columns] = [click.positive for click in clicks]
+        found = Mask.of(mask, view.box, self.shape)
         on_grid = view.crop(probability[..., None])[0, 0].numpy()
         on_grid.setflags(write=False)
         prediction = _Correction(
@@ -114,10 +115,10 @@ class ClassicalSegmenter:
             view,
             on_grid,
             threshold,
-            PackedMask.of(mask),
+            found,
             clicks,
             (True,) * len(clicks),
-            before.difference(view.box, mask),
+            before.mask.changed(found),
             None,
             time.perf_counter() - began,
             given=given,

@@ -15,10 +15,11 @@ from napari_brs.benchmarking.measures import OBJECTS, Figure, hard_clicks
 from napari_brs.benchmarking.workload import Sample, Step
 from napari_brs.benchmarks import textbook
 from napari_brs.clicks import Click, click_arrays
-from napari_brs.geometry import Box, View
+from napari_brs.geometry import View
 from napari_brs.geometry import sample as sample_at
 from napari_brs.image import ImageSource
 from napari_brs.interaction_maps import interaction_maps
+from napari_brs.masks import Box
 from napari_brs.refinement import refine
 from napari_brs.segmenter import Segmenter
 

@@ -10,7 +10,8 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_brs.plugin.planes import NOTHING, Patch, patch_around
+from napari_brs.masks import Box, Mask
+from napari_brs.plugin.planes import image_pixels, plane_shape
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import Position
 
@@ -72,31 +73,20 @@ def next_label(layer: Labels, highest_known: int = 0) -> int:
     return highest + 1
 
 
-def find_label(layer: Labels, label: int, position: Position) -> Patch:
-    """The smallest patch that holds the pixels of an object in a plane.
+def find_label(layer: Labels, label: int, position: Position) -> Mask:
+    """The pixels of an object in a plane.
 
     All of the plane is looked at, some rows at a time: of a large one, nothing as
     large is made.
     """
-    rows, columns = (
-        size for size, index in zip(layer.data.shape, position, strict=True) if index is None
-    )
+    rows, columns = plane_shape(layer.data.shape, position)
     high = max(1, _AT_ONCE // columns)
-    found: list[Patch] = []
+    found = Mask.empty((rows, columns))
     for top in range(0, rows, high):
-        band = patch_around(read_plane(layer, position, slice(top, top + high)) == label)
-        if band.mask.size:
-            found.append(band._replace(top=band.top + top))
-    if not found:
-        return NOTHING
-    first, last = found[0], found[-1]
-    bottom = last.top + last.mask.shape[0]
-    left = min(band.left for band in found)
-    right = max(band.left + band.mask.shape[1] for band in found)
-    mask = np.zeros((bottom - first.top, right - left), bool)
-    for band in found:
-        mask[band._replace(top=band.top - first.top, left=band.left - left).slices] = band.mask
-    return Patch(first.top, left, mask)
+        band = Box(top, 0, min(top + high, rows), columns)
+        here = Mask.of(read_plane(layer, position, *band.slices) == label, band, found.shape)
+        found = found.union(here) if here else found
+    return found
 
 
 def read_plane(
@@ -114,7 +104,7 @@ def read_plane(
 def write_object(
     layer: Labels,
     label: int,
-    masks: Mapping[Position, Patch],
+    masks: Mapping[Position, Mask],
     overwrite: bool,
     again: bool = True,
 ) -> Written:
@@ -127,7 +117,7 @@ def write_object(
     label : int
         Its id. Pixels that have it outside the mask become background.
     masks : mapping
-        Position -> Patch.
+        Position -> Mask.
     overwrite : bool
         Whether pixels of other objects may be taken.
     again : bool
@@ -143,12 +133,15 @@ def write_object(
     asked = taken = 0
     wanted: list[NDArray[np.intp]] = []
     present: list[NDArray[np.intp]] = []
-    for position, patch in masks.items():
-        window = read_plane(layer, position, *patch.slices)
-        mask = patch.mask if overwrite else patch.mask & ((window == 0) | (window == label))
-        asked += np.count_nonzero(patch.mask)
-        taken += np.count_nonzero(patch.mask) - np.count_nonzero(mask)
-        wanted.append(_flat(patch._replace(mask=mask), position, shape))
+    for position, mask in masks.items():
+        free = mask
+        if not overwrite:
+            window = read_plane(layer, position, *mask.box.slices)
+            theirs = Mask.of((window != 0) & (window != label), mask.box, mask.shape)
+            free = mask.difference(theirs)
+        asked += mask.area
+        taken += mask.area - free.area
+        wanted.append(_flat(free, position, shape))
         if again:
             present.append(_flat(find_label(layer, label, position), position, shape))
     if 2 * taken > asked:
@@ -164,7 +157,7 @@ def write_object(
     before, after = before[changed], after[changed]
     if after.size:
         layer.data_setitem(indices, after)
-    positions = tuple(position for position, patch in masks.items() if patch.mask.any())
+    positions = tuple(position for position, mask in masks.items() if mask)
     return Written(layer, indices, before, after, positions, shape)
 
 
@@ -184,7 +177,8 @@ def erase_object(layer: Labels, label: int, position: Position) -> Written:
         (None,) if index is None else range(size)
         for index, size in zip(position, layer.data.shape, strict=True)
     ]
-    return write_object(layer, label, dict.fromkeys(product(*along), NOTHING), overwrite=False)
+    nothing = Mask.empty(plane_shape(layer.data.shape, position))
+    return write_object(layer, label, dict.fromkeys(product(*along), nothing), overwrite=False)
 
 
 def write_instances(
@@ -218,7 +212,7 @@ def write_instances(
     ids = np.zeros(int(instances.max(initial=0)) + 1, layer.data.dtype)
     ids[numbers] = np.arange(first, first + numbers.size)
     labels = ids[instances]
-    indices = Patch(0, 0, labels != 0).pixels(position)
+    indices = image_pixels(Mask.of(labels), position)
     after = labels[labels != 0]
     before = np.asarray(layer.data[indices])
     if after.size:
@@ -226,5 +220,5 @@ def write_instances(
     return Written(layer, indices, before, after, (position,), tuple(layer.data.shape))
 
 
-def _flat(patch: Patch, position: Position, shape: tuple[int, ...]) -> NDArray[np.intp]:
-    return np.ravel_multi_index(patch.pixels(position), shape)
+def _flat(mask: Mask, position: Position, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    return np.ravel_multi_index(image_pixels(mask, position), shape)

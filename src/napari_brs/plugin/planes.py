@@ -10,12 +10,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from mmap import mmap
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
+from napari_brs.masks import Mask
 from napari_brs.plugin.text import MESSAGES
 
 if TYPE_CHECKING:
@@ -31,62 +32,19 @@ SAMPLED = 512
 """Rows and columns of a larger one that are compared."""
 
 
-class Patch(NamedTuple):
-    """A mask in a window of a plane; everything outside it is background.
-
-    Attributes
-    ----------
-    top, left : int
-        First row and column of the window.
-    mask : (height, width) bool
-    """
-
-    top: int
-    left: int
-    mask: NDArray[np.bool_]
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index of the window in the plane."""
-        height, width = self.mask.shape
-        return slice(self.top, self.top + height), slice(self.left, self.left + width)
-
-    def full(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """The mask of the whole plane, (H, W) bool."""
-        full = np.zeros(shape, bool)
-        full[self.slices] = self.mask
-        return full
-
-    def pixels(self, position: Position) -> tuple[NDArray[np.intp], ...]:
-        """Indices of the True pixels in the whole image, one (N,) array per axis."""
-        rows, columns = np.nonzero(self.mask)
-        inside = iter((rows + self.top, columns + self.left))
-        return tuple(
-            next(inside) if index is None else np.full_like(rows, index) for index in position
-        )
-
-
-NOTHING = Patch(0, 0, np.zeros((0, 0), bool))
-
-
-def patch_of(shown: Any) -> Patch:
-    """The mask of what a session shows: a prediction, a patch or nothing."""
+def shown_mask(shown: Any, shape: tuple[int, int]) -> Mask:
+    """The mask of what a session shows in an (H, W) plane: a prediction, a mask or nothing."""
     if shown is None:
-        return NOTHING
-    if isinstance(shown, Patch):
-        return shown
-    box = shown.view.box
-    return Patch(box.top, box.left, shown.window_mask)
+        return Mask.empty(shape)
+    found: Mask = shown if isinstance(shown, Mask) else shown.packed
+    return found
 
 
-def patch_around(mask: NDArray[np.bool_]) -> Patch:
-    """The smallest patch that holds an (H, W) mask."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return NOTHING
-    mask = mask[rows[0] : rows[-1] + 1]
-    columns = np.flatnonzero(mask.any(axis=0))
-    return Patch(int(rows[0]), int(columns[0]), mask[:, columns[0] : columns[-1] + 1].copy())
+def image_pixels(mask: Mask, position: Position) -> tuple[NDArray[np.intp], ...]:
+    """Indices of a plane's mask in the whole image, one (N,) array per axis."""
+    rows, columns = mask.nonzero()
+    inside = iter((rows, columns))
+    return tuple(next(inside) if index is None else np.full_like(rows, index) for index in position)
 
 
 def spatial_shape(layer: Layer) -> tuple[int, ...]:
@@ -117,6 +75,12 @@ def displayed_position(layer: Layer, dims: Dims) -> Position:
         if index is not None and not 0 <= index < size:
             raise ValueError(MESSAGES["no plane"])
     return position
+
+
+def plane_shape(shape: tuple[int, ...], position: Position) -> tuple[int, int]:
+    """Rows and columns of a plane of an image of some shape."""
+    rows, columns = (size for size, index in zip(shape, position, strict=True) if index is None)
+    return rows, columns
 
 
 def plane_index(position: Position) -> tuple[int | slice, ...]:

@@ -10,8 +10,9 @@ from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
+from napari_brs.masks import Box, Mask
 from napari_brs.plugin.layers import placement
-from napari_brs.plugin.planes import NOTHING, Patch, patch_around, patch_of, spatial_shape
+from napari_brs.plugin.planes import image_pixels, plane_shape, shown_mask, spatial_shape
 from napari_brs.session import Position
 
 COLOUR = "#ffd60a"
@@ -19,8 +20,6 @@ LONG = 4096
 """An axis of the image that is longer is not shown as a whole."""
 WINDOW = 2048
 """Pixels of it that are, at least: napari draws all of a layer whenever some of it changes."""
-
-_BLANK: tuple[Any, Patch] = (None, NOTHING)
 
 
 class Preview:
@@ -45,7 +44,7 @@ class Preview:
     def __init__(self, image: Layer) -> None:
         self._shape = spatial_shape(image)
         self._long = max(self._shape) > LONG
-        self._shown: dict[Position, tuple[Any, Patch]] = {}
+        self._shown: dict[Position, tuple[Any, Mask]] = {}
         size = [_window(length) for length in self._shape]
         self._size = tuple(size)
         self.origin = tuple(
@@ -76,55 +75,55 @@ class Preview:
         changed = [
             position
             for position in {*self._shown, *masks}
-            if masks.get(position) is not self._shown.get(position, _BLANK)[0]
+            if masks.get(position) is not self._shown.get(position, (None,))[0]
         ]
         if not changed:
             return
         for position in changed:
-            _, old = self._shown.pop(position, _BLANK)
-            self._pixels(position, old)[:] = 0
+            if position in self._shown:
+                self._pixels(position, self._shown.pop(position)[1])[:] = 0
         for position in changed:
             if masks.get(position) is not None:
-                self._shown[position] = masks[position], patch_of(masks[position])
+                mask = shown_mask(masks[position], plane_shape(self._shape, position))
+                self._shown[position] = masks[position], mask
         moved = self._move()
         crossed = len({_along(position) for position in self._shown}) > 1
-        for position, (_, patch) in self._shown.items():
+        for position, (_, mask) in self._shown.items():
             if moved or crossed or position in changed:
-                self._pixels(position, patch)[:] |= patch.mask
+                self._pixels(position, mask)[:] |= mask.pixels
         self.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
-    def painted(self, position: Position) -> Patch | None:
+    def painted(self, position: Position) -> Mask | None:
         """The mask in a plane, if somebody changed it by hand; else None."""
         if not self._covers(position):
             return None
-        down, across = _of_plane(self.origin, position)
+        window = self._window(position)
         mask = np.asarray(self.layer.data[self._index(position)]) != 0
-        known = self._shown.get(position, _BLANK)[1]
+        blank = Mask.empty(plane_shape(self._shape, position))
+        known = self._shown.get(position, (None, blank))[1]
         for other in self.crossing(position):
             # Pixels of planes along other axes are not of this plane's making.
-            rows, columns = _within(self._shown[other][1].pixels(other), position)
-            shared = rows - down, columns - across
-            here = known._replace(top=known.top - down, left=known.left - across)
-            mask[shared] &= here.full(mask.shape)[shared] if known.mask.size else False
-        found = patch_around(mask)
-        found = found._replace(top=found.top + down, left=found.left + across)
-        return None if same_mask(found, known) else found
+            rows, columns = _within(image_pixels(self._shown[other][1], other), position)
+            shared = rows - window.top, columns - window.left
+            mask[shared] &= known.read(window)[shared]
+        found = Mask.of(mask, window, known.shape)
+        return None if found == known else found
 
     def crossing(self, position: Position) -> list[Position]:
         """Planes with a mask that lie along other axes than this one."""
         return [other for other in self._shown if _along(other) != _along(position)]
 
-    def take(self, position: Position, patch: Patch) -> None:
-        """Know that the layer shows a patch, because it was painted there."""
-        self._shown[position] = (patch, patch)
+    def take(self, position: Position, mask: Mask) -> None:
+        """Know that the layer shows a mask, because it was painted there."""
+        self._shown[position] = (mask, mask)
 
     def _move(self) -> bool:
         """Have the layer cover all masks; whether it had to be moved for that."""
         corners = [
             corner
-            for position, (_, patch) in self._shown.items()
-            if patch.mask.size
-            for corner in _corners(position, patch)
+            for position, (_, mask) in self._shown.items()
+            if mask
+            for corner in _corners(position, mask.box)
         ]
         if not corners:
             return False
@@ -157,13 +156,18 @@ class Preview:
             for index, at in zip(position, self.origin, strict=True)
         )
 
-    def _pixels(self, position: Position, patch: Patch) -> NDArray[np.uint8]:
-        """The pixels of the layer under a patch, to be changed."""
-        if not patch.mask.size:
+    def _window(self, position: Position) -> Box:
+        """What the layer covers of a plane."""
+        top, left = (at for at, index in zip(self.origin, position, strict=True) if index is None)
+        height, width = plane_shape(self.layer.data.shape, position)
+        return Box(top, left, top + height, left + width)
+
+    def _pixels(self, position: Position, mask: Mask) -> NDArray[np.uint8]:
+        """The pixels of the layer in the box of a mask, to be changed."""
+        if not mask:
             return np.zeros((0, 0), np.uint8)
-        down, across = _of_plane(self.origin, position)
-        moved = patch._replace(top=patch.top - down, left=patch.left - across)
-        return self.layer.data[self._index(position)][moved.slices]
+        inside = mask.box.within(self._window(position))
+        return self.layer.data[self._index(position)][inside.slices]
 
 
 def _steps(image: Layer) -> NDArray[np.float64]:
@@ -174,15 +178,6 @@ def _steps(image: Layer) -> NDArray[np.float64]:
     return np.linalg.solve(image.affine.linear_matrix, np.transpose(columns))
 
 
-def same_mask(first: Patch, second: Patch) -> bool:
-    """Whether a tight patch and any other mean the same mask."""
-    tight = patch_around(second.mask)
-    if first.mask.shape != tight.mask.shape or not np.array_equal(first.mask, tight.mask):
-        return False
-    place = second.top + tight.top, second.left + tight.left
-    return not first.mask.size or (first.top, first.left) == place
-
-
 def _window(length: int) -> int:
     return length if length <= LONG else WINDOW
 
@@ -191,20 +186,13 @@ def _windows(shape: tuple[int, ...]) -> NDArray[np.intp]:
     return np.array([_window(length) for length in shape])
 
 
-def _corners(position: Position, patch: Patch) -> list[list[int]]:
-    """First and last pixel of a patch in the image."""
-    height, width = patch.mask.shape
+def _corners(position: Position, box: Box) -> list[list[int]]:
+    """First and last pixel of a box of a plane in the image."""
     corners = []
-    for row, column in ((0, 0), (height - 1, width - 1)):
-        inside = iter((patch.top + row, patch.left + column))
+    for corner in ((box.top, box.left), (box.bottom - 1, box.right - 1)):
+        inside = iter(corner)
         corners.append([next(inside) if index is None else index for index in position])
     return corners
-
-
-def _of_plane(origin: tuple[int, ...], position: Position) -> tuple[int, int]:
-    """First row and column of the layer in a plane."""
-    row, column = (at for at, index in zip(origin, position, strict=True) if index is None)
-    return row, column
 
 
 def _along(position: Position) -> tuple[bool, ...]:

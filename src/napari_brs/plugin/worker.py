@@ -15,10 +15,9 @@ from napari.utils.progress import progress
 from qtpy.QtCore import QTimer
 
 from napari_brs.opening import InteractiveSegmenter, open_segmenter
-from napari_brs.plugin.planes import Patch
 
 if TYPE_CHECKING:
-    from napari_brs.prediction import MaskWindow, Prediction, Progress
+    from napari_brs.prediction import Prediction, Progress
     from napari_brs.session import PlaneState, Position
 
 BAR_MS = 300
@@ -205,12 +204,9 @@ class Engine:
                 report(progress)
             return not stopped()
 
-        start = job.plane.start_for(job.model)
-        if isinstance(start, Patch):
-            start = _mask_window(start, segmenter.shape)
         prediction = segmenter.predict(
             job.plane.clicks,
-            previous=start,
+            previous=job.plane.start_for(job.model),
             refine=job.refine,
             threshold=job.threshold,
             on_progress=on_progress,
@@ -222,16 +218,6 @@ def _instances(segmenter: InteractiveSegmenter) -> Any:
     """What a segmenter finds without clicks, once computed; None if it needs clicks."""
     find = getattr(segmenter, "instances", None)
     return None if find is None else find()
-
-
-def _mask_window(patch: Patch, shape: tuple[int, int]) -> MaskWindow:
-    # Here, because this loads torch.
-    from napari_brs.geometry import Box
-    from napari_brs.prediction import MaskWindow
-
-    height, width = patch.mask.shape
-    box = Box(patch.top, patch.left, patch.top + height, patch.left + width)
-    return MaskWindow(shape, box, patch.mask)
 
 
 class Runner:

@@ -10,6 +10,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
+from napari_brs.masks import Mask
 from napari_brs.plugin import layers as ours
 from napari_brs.plugin.layer_set import LayerSet
 from napari_brs.plugin.objects import (
@@ -21,8 +22,7 @@ from napari_brs.plugin.objects import (
     write_instances,
     write_object,
 )
-from napari_brs.plugin.planes import NOTHING, Patch, patch_of
-from napari_brs.plugin.preview import same_mask
+from napari_brs.plugin.planes import shown_mask
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import ObjectState, PlaneState, Position, Session, State
 
@@ -115,10 +115,10 @@ class Workspace(LayerSet):
             return False
         changed = False
         for where in (position, *self.preview.crossing(position)):
-            patch = self.preview.painted(where)
-            if patch is not None:
-                self.session.set_mask(where, patch)
-                self.preview.take(where, patch)
+            mask = self.preview.painted(where)
+            if mask is not None:
+                self.session.set_mask(where, mask)
+                self.preview.take(where, mask)
                 changed = True
         return changed
 
@@ -147,10 +147,8 @@ class Workspace(LayerSet):
         for position in list(self.session.current.planes):
             self.read_paint(position)
         current = self.session.current
-        masks = {
-            where: patch_of(plane.shown(self.model)) for where, plane in current.planes.items()
-        }
-        if current.label is None and not any(patch.mask.any() for patch in masks.values()):
+        masks = {where: self._mask(where, plane) for where, plane in current.planes.items()}
+        if current.label is None and not any(masks.values()):
             raise ValueError(MESSAGES["nothing to commit"])
         if not ours.is_writable(self.objects):
             raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
@@ -159,7 +157,8 @@ class Workspace(LayerSet):
         again = current.label is not None
         before = current.written
         if isinstance(before, Written):
-            masks = dict.fromkeys(before.positions, NOTHING) | masks
+            shape = self.session.plane_shape
+            masks = {where: Mask.empty(shape(where)) for where in before.positions} | masks
         written = write_object(self.objects, label, masks, overwrite, again)
         self.session.commit(label, written)
         return label
@@ -250,16 +249,20 @@ class Workspace(LayerSet):
                 session.remove(found.key)
         return named
 
-    def _changed_masks(self, found: ObjectState) -> Mapping[Position, Patch]:
+    def _changed_masks(self, found: ObjectState) -> Mapping[Position, Mask]:
         """Where the objects layer holds something else than what the session shows."""
         if self.objects is None or found.label is None:
             return {}
         masks = {}
         for position, plane in found.planes.items():
             there = find_label(self.objects, found.label, position)
-            if not same_mask(there, patch_of(plane.shown(self.model))):
+            if there != self._mask(position, plane):
                 masks[position] = there
         return masks
+
+    def _mask(self, position: Position, plane: PlaneState) -> Mask:
+        """What the session shows in a plane."""
+        return shown_mask(plane.shown(self.model), self.session.plane_shape(position))
 
     # undo and redo
 

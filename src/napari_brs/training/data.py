@@ -17,9 +17,9 @@ from scipy.ndimage import binary_dilation, find_objects
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from napari_brs.geometry import Box
 from napari_brs.instances import object_cores
 from napari_brs.io.packs import DatasetPack
+from napari_brs.masks import Box
 from napari_brs.zoom import first_view
 
 from .augment import augment
