@@ -132,6 +132,18 @@ def test_an_image_of_one_value_is_segmented_and_replayed(
     assert capsys.readouterr().err == ""
 
 
+def test_a_size_is_looked_for_and_kept_for_the_replay(folder: Path, weights: str) -> None:
+    argv = ["segment", "cells.tif", "--fg", "20,20", "--model", weights]
+    assert main([*argv, "--no-refine", "-o", "plain.tif"]) == 0
+    assert (
+        main([*argv, "--no-refine", "--size", "8", "--session", "s.json", "-o", "sized.tif"]) == 0
+    )
+    assert (read_labels("plain.tif") != read_labels("sized.tif")).any()
+    again = ["--replay", "s.json", "--no-refine", "-o", "again.tif"]
+    assert main(["segment", "cells.tif", *again]) == 0
+    assert np.array_equal(read_labels("again.tif"), read_labels("sized.tif"))
+
+
 def test_a_click_that_is_not_obeyed_is_told_and_is_no_error(
     folder: Path, weights: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -453,6 +465,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "a pickle": (["cells.tif", *GOOD, "--model", "evil.pth"], r"unknown model 'evil\.pth'"),
     "unknown device": (["cells.tif", *GOOD, "--device", "tpu"], r"no device 'tpu' here; allowed"),
     "threshold 1": (["cells.tif", *GOOD, "--threshold", "1"], r"threshold is 1\.0; .* 0 and 1"),
+    "size 0": (["cells.tif", *GOOD, "--size", "0"], r"size_hint is 0\.0; a positive number"),
     "threshold x": (["cells.tif", *GOOD, "--threshold", "x"], r"argument --threshold: .*'x'"),
     "channel 1": (["cells.tif", *GOOD, "--channel", "1"], r"channel is 1; .* from 0 to 0"),
     "channel x": (["cells.tif", *GOOD, "--channel", "x"], r"channel is 'x'; \"mean\", \"max\""),

@@ -10,9 +10,8 @@ pytest.importorskip("napari")
 
 from qtpy.QtWidgets import QApplication
 
-from napari_brs import zoom
-from napari_brs.plugin.computing import HALF_TILE, SEEN_WHOLE
 from napari_brs.plugin.controller import Controller
+from napari_brs.windows import WHOLE
 
 
 def rest(controller: Controller, model: Any, row: float, column: float) -> None:
@@ -37,20 +36,40 @@ def test_of_a_large_image_the_features_around_the_mouse_are_there_before_the_cli
     rest(controller, model, 1500, 700)
     rest(controller, model, 1520, 690)  # of the same tile
     rest(controller, model, 2999, 1999)
-    assert fake.arounds == [(0, 0), (1536, 768), (2999, 1999)]
+    assert fake.arounds == [(0, 0), (1500, 700), (2999, 1999)]
     assert not fake.predicted
+
+
+def test_where_a_size_is_known_the_features_are_those_of_its_window(
+    model: Any, controller: Controller, fake: Any
+) -> None:
+    image = model.add_image(np.zeros((600, 600), np.uint8))
+    model.cursor.position = (300, 300)
+    controller.set_image_layer(image)
+    controller.wait(20)
+    controller.add_click(300, 300)
+    controller.wait(20)
+    controller.commit()
+    length = max(np.ptp(np.nonzero(controller.objects_layer.data), axis=1)) + 1
+    rest(controller, model, 310, 305)
+    assert fake.arounds[-1] == (310, 305)
+    assert fake.sizes[-1] == length
+    looked = len(fake.arounds)
+    rest(controller, model, 311, 306)
+    assert len(fake.arounds) == looked
+    controller.add_click(311, 306)
+    controller.wait(20)
+    assert fake.sizes[-1] == length
+    controller.add_click(312, 300)
+    controller.wait(20)
+    assert fake.sizes[-1] == length
 
 
 def test_of_an_image_that_is_seen_whole_features_are_computed_once(
     model: Any, controller: Controller, fake: Any
 ) -> None:
-    image = model.add_image(np.zeros((SEEN_WHOLE, 900), np.uint8))
+    image = model.add_image(np.zeros((WHOLE, 900), np.uint8))
     controller.set_image_layer(image)
     controller.wait(20)
     rest(controller, model, 1000, 800)
-    assert fake.arounds == [None]
-
-
-def test_sizes_are_those_that_the_segmenter_looks_at() -> None:
-    assert SEEN_WHOLE == zoom.WHOLE
-    assert HALF_TILE == zoom.LONGEST // 2
+    assert len(fake.arounds) == 1

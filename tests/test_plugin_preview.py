@@ -35,6 +35,16 @@ def test_only_what_changes_is_written(preview: Preview) -> None:
     assert preview.layer.data.sum() == 1
 
 
+def test_a_plane_that_goes_leaves_the_pixels_that_a_crossing_one_holds() -> None:
+    preview = Preview(Image(np.zeros((3, 10, 12))))
+    flat, across = (1, None, None), (None, 4, None)
+    masks = {flat: block((10, 12), 2, 2, 6, 6), across: block((3, 12), 0, 2, 3, 6)}
+    preview.show(masks)
+    preview.show({flat: masks[flat]})
+    assert np.array_equal(preview.layer.data[1] != 0, masks[flat].full())
+    assert not preview.layer.data[[0, 2]].any()
+
+
 def test_paint_is_told_from_what_is_shown(preview: Preview) -> None:
     preview.show({FLAT: block((10, 12), 0, 1, 1, 2)})
     assert preview.painted(FLAT) is None

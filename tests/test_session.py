@@ -72,6 +72,19 @@ def test_a_pixel_cannot_be_both_foreground_and_background() -> None:
         session.add_click(FLAT, Click(1.2, 2.2, False))
 
 
+def test_what_is_known_of_the_size_stays_with_the_first_click() -> None:
+    session = Session((40, 50))
+    session.add_click(FLAT, Click(3, 4), 12.5)
+    session.add_click(FLAT, Click(5, 6), 99.0)
+    assert session.current.plane(FLAT).size_hint == 12.5
+    session.set_mask(FLAT, object())
+    session.set_clicks(FLAT, [Click(7, 8)], 99.0)
+    assert session.current.plane(FLAT).size_hint == 12.5
+    session.clear()
+    session.add_click(FLAT, Click(3, 4))
+    assert session.current.plane(FLAT).size_hint is None
+
+
 def test_a_further_click_starts_from_the_mask_and_a_changed_one_starts_afresh() -> None:
     session = flat()
     session.add_click(FLAT, Click(1, 2)).predictions["m"] = "mask"

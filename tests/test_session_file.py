@@ -20,7 +20,7 @@ def flat() -> Session:
 
 def test_save_and_load_give_back_clicks_ids_planes_and_settings(tmp_path: Path) -> None:
     session = Session((3, 40, 50), "brs-densenet", 0.4, (10.0, 200.5))
-    session.add_click((1, None, None), Click(1.25, 2))
+    session.add_click((1, None, None), Click(1.25, 2), 17.5)
     session.add_click((2, None, None), Click(3, 4, False))
     session.commit(5)
     session.add_click((0, None, None), Click(6, 7))
@@ -31,6 +31,7 @@ def test_save_and_load_give_back_clicks_ids_planes_and_settings(tmp_path: Path) 
     assert (again.model, again.threshold) == ("brs-densenet", 0.4)
     assert again.contrast_limits == (10.0, 200.5)
     assert again.current.plane((0, None, None)).clicks == (Click(6, 7),)
+    assert again.objects[0].plane((1, None, None)).size_hint == 17.5
     assert again.highest_label == 5
     assert not again.can_undo
 

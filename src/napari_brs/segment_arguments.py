@@ -56,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="begin an object that starts from the mask of this one of LABELS, and replaces it",
     )
+    parser.add_argument(
+        "--size",
+        type=float,
+        metavar="PIXELS",
+        help="about how long the clicked objects are; it helps where they are small",
+    )
     parser.add_argument("--replay", metavar="S.json", help="take objects and clicks from a session")
     parser.add_argument(
         "-o", "--output", metavar="LABELS.tif", required=True, help="the labels, as TIFF"

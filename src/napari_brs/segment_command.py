@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_brs.clicks import Click
 from napari_brs.image import ImageSource
 from napari_brs.io.atomic import atomic
 from napari_brs.io.images import Plane, read_plane
@@ -22,7 +21,7 @@ from napari_brs.io.outputs import check_outputs
 from napari_brs.opening import InteractiveSegmenter, open_segmenter
 from napari_brs.own_models import model_files
 from napari_brs.segment_arguments import DEFAULT_MODEL, DEFAULT_THRESHOLD, Clicks
-from napari_brs.session import Session
+from napari_brs.session import PlaneState, Session
 from napari_brs.session_file import HIGHEST_LABEL, load_session, to_json
 
 if TYPE_CHECKING:
@@ -66,10 +65,10 @@ def run(args: argparse.Namespace) -> None:
     dtype = np.uint32 if highest > np.iinfo(np.uint16).max else np.uint16
     labels = np.zeros(segmenter.shape, dtype) if there is None else there.astype(dtype)
     for item in session.objects:
-        clicks = item.plane(plane.position).clicks
-        if item.label is not None and clicks:
+        clicked = item.plane(plane.position)
+        if item.label is not None and clicked.clicks:
             start = None if there is None else _take_out(labels, item.label)
-            predictions = _replay(segmenter, clicks, args.refine, session.threshold, start)
+            predictions = _replay(segmenter, clicked, args.refine, session.threshold, start)
             pixels = _add_object(labels, predictions[-1], item.label)
             print(_line(item.label, predictions, pixels), flush=True)
     with ExitStack() as files:
@@ -91,7 +90,7 @@ def _check_size(path: str, plane: Plane) -> None:
 
 def _segment_whole(args: argparse.Namespace, plane: Plane) -> NDArray[Any]:
     """Labels of all objects that a model finds without clicks."""
-    for flag in ("objects", "replay", "labels", "session"):
+    for flag in ("objects", "size", "replay", "labels", "session"):
         if getattr(args, flag):
             raise ValueError(
                 "--whole takes no clicks and no labels; correct what it writes with --labels"
@@ -139,11 +138,12 @@ def _begin_session(
             if clicks.label is not None and not _has(there, clicks.label):
                 where = f"in {args.labels}" if args.labels else "without --labels"
                 raise ValueError(f"--correct {clicks.label}: there is no such object {where}")
-            session.set_clicks(plane.position, clicks)
+            session.set_clicks(plane.position, clicks, args.size)
             session.commit(clicks.label or _next_label(session, known))
     else:
-        if args.objects:
-            raise ValueError("clicks and --replay are both given; one of them is allowed")
+        for given, there in (("clicks", args.objects), ("--size", args.size)):
+            if there:
+                raise ValueError(f"{given} and --replay are both given; one of them is allowed")
         session = replayed
         if session.shape != plane.shape:
             raise ValueError(
@@ -183,16 +183,17 @@ def _take_out(labels: NDArray[Any], label: int) -> NDArray[np.bool_] | None:
 
 def _replay(
     segmenter: InteractiveSegmenter,
-    clicks: Sequence[Click],
+    clicked: PlaneState,
     refine: bool,
     threshold: float,
     start: NDArray[np.bool_] | None,
 ) -> list[Prediction]:
     """Make the clicks of one object as the dock does: each starts from what was there."""
     predictions: list[Prediction] = []
-    for count in range(1, len(clicks) + 1):
+    for count in range(1, len(clicked.clicks) + 1):
         previous = predictions[-1] if predictions else start
-        predictions.append(segmenter.predict(clicks[:count], previous, refine, threshold))
+        clicks, size = clicked.clicks[:count], clicked.size_hint
+        predictions.append(segmenter.predict(clicks, previous, refine, threshold, size_hint=size))
     return predictions
 
 

@@ -46,6 +46,8 @@ class PlaneState:
     waited : dict
         Model name -> seconds from asking for its prediction to seeing it. Filled in
         when it is known.
+    size_hint : float or None
+        About how long the object is, in pixels, as the first prediction was told.
     """
 
     clicks: tuple[Click, ...] = ()
@@ -54,6 +56,7 @@ class PlaneState:
     start: dict[str, Any] = field(default_factory=dict)
     start_mask: Any = None
     waited: dict[str, float] = field(default_factory=dict)
+    size_hint: float | None = None
 
     @property
     def empty(self) -> bool:
@@ -88,14 +91,21 @@ class PlaneState:
         removed, the next prediction starts afresh, or it would keep obeying them.
         """
         if clicks[: len(self.clicks)] != self.clicks:
-            return PlaneState(clicks)
+            return PlaneState(clicks, size_hint=self.size_hint)
         if self.edited is not None:
-            return PlaneState(clicks, start_mask=self.edited)
-        return PlaneState(clicks, start=self.start | self.predictions, start_mask=self.start_mask)
+            return PlaneState(clicks, start_mask=self.edited, size_hint=self.size_hint)
+        start = self.start | self.predictions
+        return PlaneState(clicks, start=start, start_mask=self.start_mask, size_hint=self.size_hint)
 
     def masked(self, mask: Any) -> PlaneState:
         """The state with a mask made by hand."""
-        return PlaneState(self.clicks, edited=mask, predictions=self.predictions, start=self.start)
+        return PlaneState(
+            self.clicks,
+            edited=mask,
+            predictions=self.predictions,
+            start=self.start,
+            size_hint=self.size_hint,
+        )
 
 
 @dataclass(frozen=True)
@@ -240,16 +250,14 @@ class Session:
         )
         return rows, columns
 
-    def restore(
-        self, objects: Iterable[tuple[int | None, Mapping[Position, Iterable[Click]]]]
-    ) -> None:
+    def restore(self, objects: Iterable[tuple[int | None, Mapping[Position, PlaneState]]]) -> None:
         """Replace everything, the history included, by objects that were kept elsewhere.
 
         Parameters
         ----------
-        objects : iterable of (id or None, {position: clicks})
-            The last one without an id becomes the current one; if all have one, a
-            new object is begun.
+        objects : iterable of (id or None, {position: PlaneState})
+            Of the planes, clicks and size hint are kept. The last one without an id
+            becomes the current one; if all have one, a new object is begun.
 
         Raises
         ------
@@ -266,8 +274,11 @@ class Session:
                 raise ValueError(f"id {label} is given to two objects")
             labels.update(() if label is None else (label,))
             states = {
-                position: PlaneState(validate_clicks(clicks, self.plane_shape(position)))
-                for position, clicks in planes.items()
+                position: PlaneState(
+                    validate_clicks(plane.clicks, self.plane_shape(position)),
+                    size_hint=plane.size_hint,
+                )
+                for position, plane in planes.items()
             }
             key = self._next_key()
             found[key] = ObjectState(key, label, MappingProxyType(states))
@@ -281,20 +292,36 @@ class Session:
 
     # what changes it; each call is one step of undo
 
-    def add_click(self, position: Position, click: Click) -> PlaneState:
-        """Add a click to the current object.
+    def add_click(
+        self, position: Position, click: Click, size_hint: float | None = None
+    ) -> PlaneState:
+        """Add a click to the current object; see `set_clicks` for the size hint.
 
         Raises
         ------
         ValueError
             If it lies outside the plane, or its pixel has the other sign.
         """
-        return self.set_clicks(position, (*self.current.plane(position).clicks, click))
+        clicks = (*self.current.plane(position).clicks, click)
+        return self.set_clicks(position, clicks, size_hint)
 
-    def set_clicks(self, position: Position, clicks: Iterable[Click]) -> PlaneState:
-        """Replace the clicks of the current object in one plane; errors as in `add_click`."""
+    def set_clicks(
+        self, position: Position, clicks: Iterable[Click], size_hint: float | None = None
+    ) -> PlaneState:
+        """Replace the clicks of the current object in one plane; errors as in `add_click`.
+
+        Parameters
+        ----------
+        position : Position
+        clicks : iterable of Click
+        size_hint : float, optional
+            About how long the object is, in pixels. Kept if these are its first clicks
+            in the plane; later ones start from what the first ones gave.
+        """
         before = self.current.plane(position)
         plane = before.after(validate_clicks(clicks, self.plane_shape(position)))
+        if before.empty and plane.clicks:
+            plane = replace(plane, size_hint=size_hint)
         self._put(self.current.with_plane(position, plane))
         return plane
 
@@ -444,7 +471,10 @@ class Session:
                 continue
             if self._state.objects.get(key) is not settled:
                 continue
-            planes = {where: PlaneState(p.clicks) for where, p in settled.planes.items()}
+            planes = {
+                where: PlaneState(plane.clicks, size_hint=plane.size_hint)
+                for where, plane in settled.planes.items()
+            }
             bare = replace(settled, planes=MappingProxyType(planes), written=None)
             self._past = [_replaced(state, settled, bare) for state in self._past]
             self._state = _replaced(self._state, settled, bare)

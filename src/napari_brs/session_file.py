@@ -12,7 +12,7 @@ from typing import Any
 from napari_brs.clicks import Click
 from napari_brs.io.atomic import write_text
 from napari_brs.io.json_files import read_json
-from napari_brs.session import Position, Session
+from napari_brs.session import PlaneState, Position, Session
 
 FORMAT = "napari-brs session"
 VERSION = 1
@@ -66,6 +66,7 @@ def to_dict(session: Session, image_name: str = "") -> dict[str, Any]:
                     {
                         "position": list(position),
                         "clicks": [[c.row, c.column, c.positive] for c in plane.clicks],
+                        "size_hint": plane.size_hint,
                     }
                     for position, plane in o.planes.items()
                     if plane.clicks
@@ -109,7 +110,7 @@ def from_dict(content: Any) -> Session:
     return session
 
 
-def _read_object(entry: Any) -> tuple[int | None, dict[Position, tuple[Click, ...]]]:
+def _read_object(entry: Any) -> tuple[int | None, dict[Position, PlaneState]]:
     if not isinstance(entry, dict):
         raise ValueError(f"object {_shown(entry)} is not a mapping")
     label = entry.get("label")
@@ -117,14 +118,18 @@ def _read_object(entry: Any) -> tuple[int | None, dict[Position, tuple[Click, ..
         raise ValueError(
             f"id {_shown(label)} is not allowed; null or an integer from 1 to {HIGHEST_LABEL} is"
         )
-    planes: dict[Position, tuple[Click, ...]] = {}
+    planes: dict[Position, PlaneState] = {}
     for part in _entry(entry, "planes", list):
         if not isinstance(part, dict):
             raise ValueError(f"plane {_shown(part)} is not a mapping")
         raw = _entry(part, "position", list)
         if not all(index is None or _is_integer(index) for index in raw):
             raise ValueError(f"position {_shown(raw)} is not allowed; integers and null are")
-        planes[tuple(raw)] = tuple(_read_click(click) for click in _entry(part, "clicks", list))
+        clicks = tuple(_read_click(click) for click in _entry(part, "clicks", list))
+        size = part.get("size_hint")
+        if size is not None and _number(size, "size_hint") <= 0:
+            raise ValueError(f"size_hint is {_shown(size)}; null or a positive number is allowed")
+        planes[tuple(raw)] = PlaneState(clicks, size_hint=None if size is None else float(size))
     return label, planes
 
 

@@ -113,13 +113,17 @@ def are_runs(value: Any, max_clicks: int) -> bool:
 
 
 def _is_run(item: Any, max_clicks: int) -> bool:
-    if not isinstance(item, dict) or item.keys() != {entry.name for entry in fields(ObjectRun)}:
+    names = {entry.name for entry in fields(ObjectRun)}
+    # Older results know of no sizes.
+    if not isinstance(item, dict) or item.keys() | {"size_hint"} != names:
         return False
+    size = item.get("size_hint")
     curves = [item[name] for name in ("iou", "obeyed", "obeyed_before", "seconds", "evaluations")]
     clicks = item["clicks"]
     return (
         isinstance(item["image"], str)
         and type(item["object"]) is int
+        and (size is None or _is_number(size))
         and all(isinstance(values, list) for values in (*curves, clicks))
         and {len(values) for values in (*curves, clicks)} <= {len(clicks)}
         and 1 <= len(clicks) <= max_clicks

@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import notification_manager
 
+from napari_brs.clicks import Click
+from napari_brs.masks import Box
 from napari_brs.plugin.planes import fingerprint, plane_image
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.worker import Doing, Done, Failed, ImagePlane, Job, News, Runner
+from napari_brs.windows import first_window
 
 if TYPE_CHECKING:
     from napari_brs.plugin.controller import Controller
-
-
-# As in `zoom`, which would load torch.
-SEEN_WHOLE = 1024
-"""Longest side of an image that is looked at as a whole."""
-HALF_TILE = 256
-"""Pixels from one to the next tile that a larger image is looked at in."""
 
 
 class Computing:
@@ -66,20 +62,29 @@ class Computing:
     def look(self, again: bool = False) -> None:
         """Compute the features of the plane on display in the background, after what runs.
 
-        Once for each plane, unless it is wanted again; of a large one, those around
-        the mouse.
+        Once for each window, unless it is wanted again: the one that a click would look at
+        where the mouse is.
         """
         controller = self._controller
         if controller.closed or controller.problems or self._runner.segmenting:
             return
         settings, image = controller.settings, self._image_plane()
-        around = self._around()
-        key = (settings.model, settings.device, image.key, around)
+        mouse, size = controller.mouse, None
+        if not controller.converted.in_use:
+            size = controller.size_hint(mouse)
+        key = (settings.model, settings.device, image.key, self._window(mouse, size))
         if key != self._looked_at or again:
             self._looked_at = key
             trust = settings.model in controller.converted.files
             self._runner.submit(
-                Job(settings.model, settings.device, image, around=around, trust=trust)
+                Job(
+                    settings.model,
+                    settings.device,
+                    image,
+                    around=mouse.pixel,
+                    size_hint=size,
+                    trust=trust,
+                )
             )
 
     def run(self) -> None:
@@ -97,7 +102,8 @@ class Computing:
         image = self._image_plane()
         session.model, session.threshold = settings.model, settings.threshold
         session.contrast_limits = image.contrast_limits
-        self._looked_at = (settings.model, settings.device, image.key, self._around())
+        window = self._window(plane.clicks[0], plane.size_hint)
+        self._looked_at = (settings.model, settings.device, image.key, window)
         self._runner.submit(
             Job(
                 settings.model,
@@ -119,21 +125,17 @@ class Computing:
         controller = self._controller
         if controller.work is None or controller.problems or controller.converted.in_use:
             return False
-        return max(controller.work.session.plane_shape(controller.position)) > SEEN_WHOLE
+        shape = controller.work.session.plane_shape(controller.position)
+        mouse = controller.mouse
+        return self._window(mouse, controller.size_hint(mouse)) != Box(0, 0, *shape)
 
-    def _around(self) -> tuple[int, int] | None:
-        """Where the mouse is, to half a tile, if that matters."""
+    def _window(self, at: Click, size_hint: float | None) -> Box:
+        """What a first click there looks at."""
         controller = self._controller
-        if not self.follows_mouse:
-            return None
         assert controller.work is not None
-        click = controller.to_plane(controller.viewer.cursor.position, True)
-        rows, columns = controller.work.session.plane_shape(controller.position)
-        row, column = (
-            min(max(0, round(at / HALF_TILE) * HALF_TILE), size - 1)
-            for at, size in ((click.row, rows), (click.column, columns))
-        )
-        return row, column
+        row, column = at.pixel
+        shape = controller.work.session.plane_shape(controller.position)
+        return first_window(shape, Box(row, column, row + 1, column + 1), size_hint)
 
     def cancel(self, by_user: bool = False) -> None:
         """Stop what runs, and forget what waits; the best mask so far is kept."""

@@ -34,6 +34,7 @@ from napari_brs.plugin.computing import Computing
 from napari_brs.plugin.converted import Converted
 from napari_brs.plugin.listening import Listening
 from napari_brs.plugin.planes import displayed_position, to_click
+from napari_brs.plugin.size_hint import size_hint, visible_length
 from napari_brs.plugin.text import MESSAGES, describe_shape
 from napari_brs.plugin.workspace import Workspace
 from napari_brs.session import Position, Session
@@ -328,12 +329,33 @@ class Controller:
             self._listening.take_paint()
             with self.work.session.one_step():
                 self.converted.before_click(position, click)
-                self.work.session.add_click(position, click)
+                self.work.session.add_click(position, click, self.size_hint(click))
         except ValueError as error:
             self.say(str(error))
             return False
         self.after_clicks()
         return True
+
+    def size_hint(self, click: Click) -> float | None:
+        """About how long an object is that is clicked on first, in pixels, if anything tells."""
+        assert self.work is not None
+        assert self.image is not None
+        position = self.position
+        shape = self.work.session.plane_shape(position)
+        lengths = self.work.lengths_near(position, click)
+        return size_hint(lengths, visible_length(self.image, position), shape)
+
+    @property
+    def mouse(self) -> Click:
+        """The pixel of the plane on display that is nearest to the mouse."""
+        assert self.work is not None
+        at = self._under_cursor()
+        rows, columns = self.work.session.plane_shape(self.position)
+        row, column = (
+            min(max(0, pixel), size - 1)
+            for pixel, size in zip(at.pixel, (rows, columns), strict=True)
+        )
+        return Click(row, column)
 
     def click_at(self, world: Any, other_sign: bool) -> None:
         """Add a click at a point of the viewer's world, of the sign in use or the other."""

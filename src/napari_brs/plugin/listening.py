@@ -239,7 +239,7 @@ class Listening:
         if self._paused or controller.work is None or event.action not in PAST:
             return
         try:
-            changed = controller.work.read_points(controller.position)
+            changed = controller.work.read_points(controller.position, controller.size_hint)
         except ValueError as error:
             controller.say(str(error))
             # Later: napari still holds on to the point that cannot stay.

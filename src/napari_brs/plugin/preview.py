@@ -79,6 +79,8 @@ class Preview:
         ]
         if not changed:
             return
+        # What one plane leaves, another may still hold where they cross.
+        crossed = len({_along(position) for position in {*self._shown, *masks}}) > 1
         for position in changed:
             if position in self._shown:
                 self._pixels(position, self._shown.pop(position)[1])[:] = 0
@@ -87,7 +89,6 @@ class Preview:
                 mask = shown_mask(masks[position], plane_shape(self._shape, position))
                 self._shown[position] = masks[position], mask
         moved = self._move()
-        crossed = len({_along(position) for position in self._shown}) > 1
         for position, (_, mask) in self._shown.items():
             if moved or crossed or position in changed:
                 self._pixels(position, mask)[:] |= mask.pixels

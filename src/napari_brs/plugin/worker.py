@@ -58,6 +58,8 @@ class Job:
         Key of the object that the clicks belong to.
     around : (int, int) or None
         Row and column at which features are wanted; None for the centre.
+    size_hint : float or None
+        About how long an object is there, in pixels, if that is known.
     trust : bool
         Whether a model from a file may run its code.
     asked : float
@@ -75,6 +77,7 @@ class Job:
     refine: bool = True
     threshold: float = 0.5
     around: tuple[int, int] | None = None
+    size_hint: float | None = None
     trust: bool = False
     asked: float = field(default_factory=time.perf_counter)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -190,7 +193,7 @@ class Engine:
             return
         if job.plane is None:
             yield Doing("looking at the image")
-            segmenter.encode(job.around)
+            segmenter.encode(job.around, job.size_hint)
             yield Done(None, _instances(segmenter))
             return
         yield Doing("segmenting")
@@ -210,6 +213,7 @@ class Engine:
             refine=job.refine,
             threshold=job.threshold,
             on_progress=on_progress,
+            size_hint=job.plane.size_hint,
         )
         yield Done(prediction, _instances(segmenter))
 

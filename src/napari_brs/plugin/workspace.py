@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
-from napari_brs.masks import Mask
+from napari_brs.masks import Box, Mask
 from napari_brs.plugin import layers as ours
 from napari_brs.plugin.layer_set import LayerSet
 from napari_brs.plugin.objects import (
@@ -23,6 +23,7 @@ from napari_brs.plugin.objects import (
     write_object,
 )
 from napari_brs.plugin.planes import shown_mask
+from napari_brs.plugin.size_hint import NEAR, lengths_of
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import ObjectState, PlaneState, Position, Session, State
 
@@ -72,8 +73,14 @@ class Workspace(LayerSet):
 
     # what people do in the layers
 
-    def read_points(self, position: Position) -> bool:
+    def read_points(self, position: Position, size_hint: Callable[[Click], float | None]) -> bool:
         """Take over clicks that were added, moved or deleted in the points layers.
+
+        Parameters
+        ----------
+        position : Position
+        size_hint : callable
+            Gives the length of the object that a first click means, in pixels, or None.
 
         Returns
         -------
@@ -103,7 +110,7 @@ class Workspace(LayerSet):
             now = [*found, *(click for click in plane.clicks if click.positive in lost)]
             clicks = ours.merge_clicks(plane.clicks, now)
             if clicks != plane.clicks:
-                self.session.set_clicks(where, clicks)
+                self.session.set_clicks(where, clicks, size_hint(clicks[0]) if clicks else None)
                 changed = True
         if read != sum(len(layer.data) for layer, _ in layers):
             raise ValueError(MESSAGES["elsewhere"])
@@ -248,6 +255,14 @@ class Workspace(LayerSet):
             if found is not None:
                 session.remove(found.key)
         return named
+
+    def lengths_near(self, position: Position, click: Click) -> list[int]:
+        """Lengths in pixels of the finished objects near a click."""
+        if self.objects is None or ours.spatial_shape(self.objects) != self.session.shape:
+            return []
+        row, column = click.pixel
+        box = Box(row, column, row + 1, column + 1).grown(NEAR, self.session.plane_shape(position))
+        return lengths_of(read_plane(self.objects, position, *box.slices))
 
     def _changed_masks(self, found: ObjectState) -> Mapping[Position, Mask]:
         """Where the objects layer holds something else than what the session shows."""
