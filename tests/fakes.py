@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from napari_brs.geometry import View
+from napari_brs.brs.prediction import Prediction, Progress
+from napari_brs.brs.segmenter import MAX_EVALUATIONS
+from napari_brs.brs.view import View
 from napari_brs.masks import Box, Mask
-from napari_brs.prediction import Prediction, Progress
-from napari_brs.segmenter import MAX_EVALUATIONS
 
 RADIUS = 6
 

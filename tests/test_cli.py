@@ -18,11 +18,12 @@ import zarr
 from caffe_files import blobs_of, caffemodel
 from PIL import Image
 
-from napari_brs import Click, Segmenter, __version__, models, segment_command
+from napari_brs import Click, Segmenter, __version__, models
 from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
+from napari_brs.commands import segment
 from napari_brs.io.labels import read_labels
+from napari_brs.io.sessions import load_session
 from napari_brs.networks.base import InteractiveNetwork
-from napari_brs.session_file import load_session
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -594,7 +595,7 @@ def test_a_signal_ends_a_command_as_before_once_another_has_run() -> None:
 def test_too_little_memory_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], allocate: Any
 ) -> None:
-    monkeypatch.setattr(segment_command, "run", lambda _: allocate(2**50))
+    monkeypatch.setattr(segment, "run", lambda _: allocate(2**50))
     assert main(["segment", "cells.tif", "-o", "l.tif"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("napari-brs segment: there is not enough memory: ")
@@ -607,7 +608,7 @@ def test_a_mistake_of_the_program_is_not_taken_for_bad_input(
     def fail(_: Any) -> None:
         raise RuntimeError("this must not happen")
 
-    monkeypatch.setattr(segment_command, "run", fail)
+    monkeypatch.setattr(segment, "run", fail)
     with pytest.raises(RuntimeError, match="must not happen"):
         main(["segment", "cells.tif", "-o", "l.tif"])
 

@@ -142,7 +142,7 @@ def test_a_failed_save_leaves_nothing_behind(network, tmp_path, monkeypatch):
     def fail(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    monkeypatch.setattr("safetensors.torch.save", fail)
     with pytest.raises(OSError, match="disk full"):
         save_weights(network, tmp_path / "mine.safetensors", "brs-live")
     assert not list(tmp_path.iterdir())

@@ -90,9 +90,8 @@ def test_the_wheel_holds_every_file_of_the_package_the_manifest_and_the_weights(
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     wanted = files_of_the_package() | {
-        f"napari_brs/{folder}/{path.name}"
-        for folder, pattern in (("weights", "*"), ("benchmarks", "*.py"))
-        for path in (ROOT / folder).glob(pattern)
+        f"napari_brs/weights/{path.name}"
+        for path in (ROOT / "weights").glob("*")
         if path.name != TOO_LARGE
     }
     assert f"napari_brs/weights/{WEIGHTS}" in wanted
@@ -108,9 +107,13 @@ def test_the_sdist_holds_what_is_needed_to_build_and_to_test(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    tests = {f"tests/{path.name}" for path in (ROOT / "tests").glob("*.py")}
+    beside = {
+        f"{folder}/{path.name}"
+        for folder in ("tests", "paper")
+        for path in (ROOT / folder).glob("*.py")
+    }
     top = {"napari.yaml", "pyproject.toml", "constraints.txt", "CITATION.cff", "LICENSE"}
-    wanted = {f"src/{name}" for name in files_of_the_package()} | tests | top
+    wanted = {f"src/{name}" for name in files_of_the_package()} | beside | top
     assert sorted((wanted | {f"weights/{WEIGHTS}", "scripts/test"}) - names) == []
 
 

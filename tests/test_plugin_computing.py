@@ -10,7 +10,7 @@ pytest.importorskip("napari")
 
 from qtpy.QtWidgets import QApplication
 
-from napari_brs import zoom
+from napari_brs.brs import zoom
 from napari_brs.plugin.computing import HALF_TILE, SEEN_WHOLE
 from napari_brs.plugin.controller import Controller
 

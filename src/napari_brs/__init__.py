@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_brs.brs.prediction import Prediction
+    from napari_brs.brs.segmenter import Segmenter
     from napari_brs.clicks import Click
-    from napari_brs.conversion import make_interactive
+    from napari_brs.converted.network import make_interactive
     from napari_brs.models import list_models
-    from napari_brs.prediction import Prediction
-    from napari_brs.segmenter import Segmenter
 
 __version__ = "0.1.0"
 __all__ = ["Click", "Prediction", "Segmenter", "__version__", "list_models", "make_interactive"]
 
 _HOME = {
     "Click": "napari_brs.clicks",
-    "Prediction": "napari_brs.prediction",
-    "Segmenter": "napari_brs.segmenter",
+    "Prediction": "napari_brs.brs.prediction",
+    "Segmenter": "napari_brs.brs.segmenter",
     "list_models": "napari_brs.models",
-    "make_interactive": "napari_brs.conversion",
+    "make_interactive": "napari_brs.converted.network",
 }
 
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from napari_brs.brs.segmenter import Segmenter
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.folding import fold_batch_norms
-from napari_brs.segmenter import Segmenter
 
 
 class CoarseOnly(InteractiveNetwork):

@@ -13,7 +13,7 @@ from scipy.ndimage import find_objects
 
 from napari_brs.clicks import Click
 from napari_brs.metrics import click_accuracy, iou
-from napari_brs.simulation import SignRule, next_click
+from napari_brs.robot import SignRule, next_click
 
 MOST_CLICKS = 1000
 """Clicks that the robot may be allowed on one object."""

@@ -14,10 +14,10 @@ from napari.utils.notifications import show_warning
 from napari.utils.progress import progress
 from qtpy.QtCore import QTimer
 
-from napari_brs.opening import InteractiveSegmenter, open_segmenter
+from napari_brs.segmenters import InteractiveSegmenter, open_segmenter
 
 if TYPE_CHECKING:
-    from napari_brs.prediction import Prediction, Progress
+    from napari_brs.brs.prediction import Prediction, Progress
     from napari_brs.session import PlaneState, Position
 
 BAR_MS = 300
@@ -169,7 +169,7 @@ class Engine:
         if name not in self._segmenters:
             yield Doing(f"loading {job.model}")
             # Here, because this loads torch, which takes seconds.
-            from napari_brs.devices import choose_device
+            from napari_brs.brs.devices import choose_device
 
             try:
                 choose_device(job.device)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_brs.brs.segmenter import Segmenter
 from napari_brs.clicks import Click
 from napari_brs.networks.base import InteractiveNetwork
-from napari_brs.segmenter import Segmenter
-from napari_brs.simulation import next_click
+from napari_brs.robot import next_click
 
 from .data import Item
 
