@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
-from napari_brs.robot import next_click
+from napari_brs.robot import click_through
 
 MAX_CLICKS = 5
 """As in Tables 3 and 4 and Figure 11."""
@@ -73,7 +73,7 @@ def correct_image(
 ) -> CorrectedImage:
     """Let the robot click on the largest error of the whole image, again and again.
 
-    The robot is that of `next_click`. A click on a pixel that lacks the class says that
+    The robot is that of `click_through`. A click on a pixel that lacks the class says that
     it has it, one on a pixel that has it wrongly says that it has not.
 
     Parameters
@@ -86,17 +86,24 @@ def correct_image(
     max_clicks : int
     """
     segmenter.set_image(image)
-    now = segmenter.segment()
-    result = CorrectedImage([now.mask(target)], [now.probabilities[target]], [], [], [], [], [])
-    for _ in range(max_clicks):
-        click = next_click(truth, result.masks[-1], ignore, result.clicks)
-        if click is None:
-            break
-        result.clicks.append(click)
+
+    def mask_of(whole: Any) -> NDArray[np.bool_]:
+        return np.asarray(whole.mask(target))
+
+    def segment(clicks: Sequence[Click], previous: Any) -> Any:
         began = time.perf_counter()
-        now = segmenter.segment(result.clicks, [target] * len(result.clicks), now)
+        whole = segmenter.segment(clicks, [target] * len(clicks), previous)
         result.seconds.append(time.perf_counter() - began)
-        result.masks.append(now.mask(target))
+        return whole
+
+    now = segmenter.segment()
+    result = CorrectedImage([mask_of(now)], [now.probabilities[target]], [], [], [], [], [])
+    for made in click_through(
+        segment, truth, ignore, max_clicks=max_clicks, start=now, mask_of=mask_of
+    ):
+        now = made.result
+        result.clicks.append(made.clicks[-1])
+        result.masks.append(made.mask)
         result.probabilities.append(now.probabilities[target])
         result.obeyed.append(float(np.mean(now.clicks_obeyed)))
         result.evaluations.append(now.evaluations)

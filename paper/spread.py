@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +27,10 @@ from torch import Tensor
 from napari_brs.brs.refinement import refine
 from napari_brs.brs.segmenter import Segmenter
 from napari_brs.brs.view import sample
-from napari_brs.clicks import Click
 from napari_brs.evaluation.protocol import RobotSettings, choose_objects
 from napari_brs.io.layouts import open_dataset
 from napari_brs.metrics import iou
-from napari_brs.robot import next_click
+from napari_brs.robot import click_through
 
 STATES = (2, 4, 6, 9)
 """Clicks after which the variants are tried."""
@@ -91,16 +91,12 @@ def collect(segmenter: Watched, path: Path, every: int) -> list[State]:
         for number in choose_objects(found.labels, name, RobotSettings()):
             segmenter.set_image(found.image)
             truth, ignore = found.labels == number, found.ignore
-            clicks, previous, mask = list[Click](), None, np.zeros_like(truth)
-            while len(clicks) < max(STATES) and iou(mask, truth, ignore) < 0.93:
-                click = next_click(truth, mask, ignore, clicks)
-                if click is None:
-                    break
-                clicks.append(click)
-                previous = segmenter.predict(clicks, previous, refine=False)
-                mask = previous.mask
-                if len(clicks) in STATES:
+            predict = partial(segmenter.predict, refine=False)
+            for made in click_through(predict, truth, ignore, max_clicks=max(STATES)):
+                if len(made.clicks) in STATES:
                     states.append(State(pack.name, *segmenter.looked, truth, ignore))
+                if iou(made.mask, truth, ignore) >= 0.93:
+                    break
     return states
 
 

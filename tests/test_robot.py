@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_brs.clicks import Click
-from napari_brs.robot import next_click
+from napari_brs.robot import click_through, next_click
 
 Mask = NDArray[np.bool_]
 
@@ -139,3 +139,40 @@ def test_looking_at_one_error_at_a_time_is_exact(seed: int, smooth: float, click
         if click is None:
             return
         clicks.append(click)
+
+
+def test_the_loop_goes_on_from_each_result_to_the_next_until_no_error_is_left() -> None:
+    truth = box(5, 5, 16, 16) | box(20, 30, 25, 35)
+    asked = []
+
+    def predict(clicks, previous):
+        asked.append((clicks, previous))
+        return truth & (box(5, 5, 16, 16) if len(clicks) == 1 else truth)
+
+    rounds = list(click_through(predict, truth, max_clicks=9, mask_of=lambda mask: mask))
+    assert [one.clicks[-1] for one in rounds] == [Click(10, 10), Click(22, 32)]
+    assert asked[0] == ((Click(10, 10),), None)
+    assert asked[1][1] is rounds[0].result is rounds[1].previous
+    assert rounds[1].mask is rounds[1].result
+
+
+def test_the_loop_begins_with_what_is_there_and_makes_no_click_too_many() -> None:
+    truth = box(5, 5, 16, 16)
+    there = truth & ~box(5, 5, 8, 8)
+    rounds = click_through(
+        lambda clicks, previous: previous, truth, max_clicks=2, start=there, mask_of=lambda m: m
+    )
+    assert [one.clicks[-1].pixel for one in rounds] == [(6, 6), (5, 5)]
+    assert not list(click_through(lambda *_: truth, truth, max_clicks=0))
+
+
+def test_nothing_is_predicted_before_it_is_asked_for() -> None:
+    truth = box(5, 5, 16, 16)
+    asked = []
+    rounds = click_through(
+        lambda clicks, _: asked.append(clicks) or empty(), truth, max_clicks=5,
+        mask_of=lambda mask: mask,
+    )  # fmt: skip
+    assert not asked
+    next(rounds)
+    assert len(asked) == 1

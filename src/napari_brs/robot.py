@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from napari_brs.clicks import Click
 
 SignRule = Literal["distance", "count"]
+Result = TypeVar("Result")
+"""What a segmenter makes of clicks, such as a `Prediction`."""
 
 
 def next_click(
@@ -79,6 +81,82 @@ def next_click(
         return None
     row, column = chosen.first_deepest if rng is None else chosen.draw(rng)
     return Click(row, column, positive=chosen is negative)
+
+
+@dataclass(frozen=True)
+class Round(Generic[Result]):
+    """One click of the robot, and what came of it.
+
+    Attributes
+    ----------
+    clicks : tuple of Click
+        All so far, the new one last.
+    previous : Result or None
+        What there was before it.
+    result : Result
+    mask : (H, W) bool
+        The result's, which the next click looks at.
+    """
+
+    clicks: tuple[Click, ...]
+    previous: Result | None
+    result: Result
+    mask: NDArray[np.bool_]
+
+
+def click_through(
+    predict: Callable[[tuple[Click, ...], Result | None], Result],
+    truth: NDArray[np.bool_],
+    ignore: NDArray[np.bool_] | None = None,
+    *,
+    max_clicks: int,
+    start: Result | None = None,
+    mask_of: Callable[[Any], NDArray[np.bool_]] = lambda result: result.mask,
+    sign_rule: SignRule = "distance",
+    rng: np.random.Generator | None = None,
+) -> Iterator[Round[Result]]:
+    """Click on the largest error, again and again, until none is left.
+
+    Whoever iterates may stop earlier: nothing is predicted before it is asked for.
+
+    Parameters
+    ----------
+    predict : callable
+        (all clicks so far, the result before the last one or None) -> result.
+    truth, ignore : (H, W) bool
+    max_clicks : int
+        None are made beyond it.
+    start : Result, optional
+        What there is before the first click; default nothing, an empty mask.
+    mask_of : callable
+        Result -> (H, W) bool; default its ``mask``.
+    sign_rule, rng
+        As for `next_click`.
+
+    Yields
+    ------
+    Round
+
+    Examples
+    --------
+    >>> truth = np.zeros((9, 9), bool)
+    >>> truth[2:7, 2:7] = True
+    >>> obedient = lambda clicks, previous: truth
+    >>> rounds = list(click_through(obedient, truth, max_clicks=20, mask_of=lambda mask: mask))
+    >>> [one.clicks[-1].pixel for one in rounds]
+    [(4, 4)]
+    """
+    clicks: tuple[Click, ...] = ()
+    now = start
+    mask = np.zeros(truth.shape, bool) if start is None else mask_of(start)
+    while len(clicks) < max_clicks:
+        click = next_click(truth, mask, ignore, clicks, sign_rule=sign_rule, rng=rng)
+        if click is None:
+            return
+        clicks = (*clicks, click)
+        previous, result = now, predict(clicks, now)
+        now, mask = result, mask_of(result)
+        yield Round(clicks, previous, result, mask)
 
 
 @dataclass(frozen=True)

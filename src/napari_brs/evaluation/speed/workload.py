@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
 from napari_brs.evaluation.protocol import RobotSettings, choose_objects
-from napari_brs.robot import next_click
+from napari_brs.robot import click_through
 
 if TYPE_CHECKING:
     from napari_brs.brs.prediction import Prediction
@@ -69,17 +69,8 @@ def robot_steps(segmenter: Segmenter, truth: NDArray[np.bool_], clicks: int) -> 
 
     Between two of them the features of the views that the first one needed are cached.
     """
-    made: tuple[Click, ...] = ()
-    previous: Prediction | None = None
-    while len(made) < clicks:
-        mask = np.zeros(truth.shape, bool) if previous is None else previous.mask
-        click = next_click(truth, mask, clicks=made)
-        if click is None:
-            return
-        made = (*made, click)
-        now = segmenter.predict(made, previous)
-        yield Step(made, previous)
-        previous = now
+    for made in click_through(segmenter.predict, truth, max_clicks=clicks):
+        yield Step(made.clicks, made.previous)
 
 
 def hard_steps(
