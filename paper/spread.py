@@ -25,7 +25,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_brs.brs.refinement import refine
-from napari_brs.brs.segmenter import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.brs.view import sample
 from napari_brs.evaluation.protocol import RobotSettings, choose_objects
 from napari_brs.io.layouts import open_dataset
@@ -75,7 +75,7 @@ class State(NamedTuple):
     ignore: NDArray[np.bool_]
 
 
-class Watched(Segmenter):
+class Watched(BRSSegmenter):
     """Remembers what it looked at."""
 
     def _look(self, *arguments: Any) -> Any:
@@ -163,7 +163,7 @@ def gain(state: State, variant: Variant) -> tuple[float, bool] | None:
         return None
     decode, start = parametrise(look, variant.levels)
     done = refine(decode, start, points, wanted, max_evaluations=EVALUATIONS, is_obeyed=is_right)
-    before, after = full(logits), full(done.logits)
+    before, after = full(logits), full(done.output)
     if variant.local:
         regions, _ = ndimage.label(before ^ after, np.ones((3, 3)))
         rows, columns = np.rint(look.view.to_image(pixels)).astype(int).T
@@ -171,7 +171,7 @@ def gain(state: State, variant: Variant) -> tuple[float, bool] | None:
         hit = np.unique(regions[rows, columns])
         after = before ^ np.isin(regions, hit[hit > 0])
     change = iou(after, state.truth, state.ignore) - iou(before, state.truth, state.ignore)
-    return change, is_right(done.logits)
+    return change, is_right(done.output)
 
 
 def main() -> None:

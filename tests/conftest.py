@@ -167,7 +167,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
     import napari_brs.models
 
     FakeSegmenter.reset()
-    monkeypatch.setattr(napari_brs.brs.segmenter, "Segmenter", FakeSegmenter)
+    monkeypatch.setattr(napari_brs.brs.segmenter, "BRSSegmenter", FakeSegmenter)
     monkeypatch.setattr(napari_brs.models.ModelInfo, "available", True)
     return FakeSegmenter
 

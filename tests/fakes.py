@@ -81,6 +81,9 @@ class FakeSegmenter:
         self.sizes.append(size_hint)
         np.asarray(self.pixels[0:1, 0:1])
 
+    def instances(self) -> None:
+        """It needs clicks."""
+
     def predict(
         self,
         clicks: Any,

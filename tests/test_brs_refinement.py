@@ -92,8 +92,8 @@ def test_every_click_ends_up_obeyed(seed):
     assert not is_obeyed(decode(maps))
     result = refine(decode, maps, points, labels, is_obeyed=is_obeyed)
     assert result.stopped == "obeyed"
-    assert is_obeyed(result.logits)
-    torch.testing.assert_close(result.logits, decode(result.maps))
+    assert is_obeyed(result.output)
+    torch.testing.assert_close(result.output, decode(result.maps))
 
 
 def scipy_energies(decode, maps, points, labels, evaluations):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_brs import Click, Segmenter
-from napari_brs.brs.segmenter import CACHED_VIEWS, MAX_EVALUATIONS, _half_precision
+from napari_brs import Click
+from napari_brs.brs.segmenter import CACHED_VIEWS, MAX_EVALUATIONS, BRSSegmenter, _half_precision
 from napari_brs.masks import Box, Mask
 from napari_brs.networks.base import InteractiveNetwork
 
@@ -50,7 +50,7 @@ def scene():
 
 @pytest.fixture
 def segmenter(scene):
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(scene)
     return segmenter
 
@@ -88,7 +88,7 @@ def test_refinement_makes_every_click_obeyed_on_the_full_resolution_mask(size):
     scene = np.full((120 * size, 160 * size), 20, np.uint8)
     scene[40 * size : 80 * size, 50 * size : 90 * size] = 230
     scene[40 * size : 80 * size, 90 * size : 96 * size] = 90
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(scene)
     clicks = [Click(60 * size, 70 * size), Click(60 * size, 93 * size)]
     without = replay(segmenter, clicks, refine=False)
@@ -123,6 +123,34 @@ def test_features_are_computed_once_a_view_and_beforehand_if_wanted(segmenter):
     assert len(segmenter._seen) <= CACHED_VIEWS
 
 
+@pytest.mark.parametrize("refine", [True, False])
+def test_a_look_is_one_decoding_and_none_is_repeated_before_refinement(scene, refine):
+    class Recorded(Brightness):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def decode_both(self, features, maps, previous=None):
+            parts = [features.grey, maps] + ([] if previous is None else [previous])
+            self.seen.append(b"".join(part.detach().numpy().tobytes() for part in parts))
+            return super().decode_both(features, maps, previous)
+
+    segmenter = BRSSegmenter(Recorded(), device="cpu")
+    segmenter.set_image(scene)
+    looks = []
+    clicks = [Click(60, 70), Click(60, 93)]
+    first = segmenter.predict(clicks[:1])
+    segmenter.network.seen.clear()
+    found = segmenter.predict(
+        clicks, first, refine, on_progress=lambda news: looks.append(news.prediction)
+    )
+    assert (found.refinement is not None) == refine
+    further = found.refinement.evaluations - 1 if refine else 0
+    assert len(segmenter.network.seen) == len([look for look in looks if look]) + further
+    assert len(set(segmenter.network.seen)) == len(segmenter.network.seen)
+    assert found.map_change is None or not found.map_change.requires_grad
+
+
 def test_a_new_image_forgets_the_features_of_the_old_one(segmenter, scene):
     segmenter.predict([Click(60, 70)])
     segmenter.set_image(255 - scene)
@@ -151,7 +179,7 @@ def test_features_computed_in_half_precision_are_kept_in_single(scene, monkeypat
     for half in (True, False):
         abilities = {"amx_bf16": half}
         monkeypatch.setattr(torch.cpu, "get_capabilities", abilities.copy, raising=False)
-        segmenter = Segmenter(Convolved(), device="cpu")
+        segmenter = BRSSegmenter(Convolved(), device="cpu")
         segmenter.set_image(scene)
         masks.append(segmenter.predict([Click(60, 70)]).mask)
         assert segmenter.network.computed == (torch.bfloat16 if half else torch.float32)
@@ -162,7 +190,7 @@ def test_features_computed_in_half_precision_are_kept_in_single(scene, monkeypat
 def test_the_view_closes_in_on_a_small_object_and_shows_the_network_its_mask():
     image = np.full((500, 500), 20, np.uint8)
     image[200:215, 300:312] = 240
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(image)
     result = segmenter.predict([Click(207, 306)])
     for _ in range(3):
@@ -176,7 +204,7 @@ def test_the_view_closes_in_on_a_small_object_and_shows_the_network_its_mask():
 def test_the_first_click_looks_as_closely_as_the_objects_size_wants():
     image = np.full((500, 500), 20, np.uint8)
     image[200:215, 300:312] = 240
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(image)
     segmenter.encode((205, 305), size_hint=15)
     found = segmenter.predict([Click(207, 306)], size_hint=15)
@@ -220,7 +248,7 @@ def test_an_existing_mask_in_a_large_image_is_corrected_in_little_memory():
             inside = (abs(rows - 9000) < 30)[:, None] & (abs(columns - 9000) < 30)
             return np.where(inside, 230, 20).astype(np.uint8)
 
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(Huge())
     existing = Mask.of(np.ones((40, 40), bool), Box(8980, 8980, 9020, 9020), Huge.shape)
     segmenter.predict([Click(9000, 9000)], previous=existing)
@@ -274,7 +302,7 @@ def test_the_threshold_decides_and_refinement_heeds_it(segmenter):
 def test_a_prediction_of_a_large_object_is_small_enough_to_keep_a_hundred_of_them():
     image = np.full((3600, 3600), 20, np.uint8)
     image[200:3400, 200:3400] = 240
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(image)
     result = segmenter.predict([Click(300, 300), Click(3300, 3300)], previous=image > 100)
     assert result.window_mask.size > 10e6
@@ -284,7 +312,7 @@ def test_a_prediction_of_a_large_object_is_small_enough_to_keep_a_hundred_of_the
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 2), (5, 7)])
 def test_tiny_images_are_segmented_too(shape):
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(np.full(shape, 200, np.uint8))
     result = segmenter.predict([Click(0, 0)])
     assert result.mask.shape == shape
@@ -303,7 +331,7 @@ def test_a_very_large_image_costs_a_window_only():
             values = np.add.outer(np.asarray(rows), np.asarray(columns)) % 4096
             return values.astype(np.uint16)
 
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     segmenter.set_image(Huge())
     result = segmenter.predict([Click(19_990, 15_000)])
     assert result.window_mask.size <= 4 * 512 * 512
@@ -311,7 +339,7 @@ def test_a_very_large_image_costs_a_window_only():
 
 
 def test_uint16_nan_and_colour_images_are_accepted(scene):
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     for image in (
         scene.astype(np.uint16) * 17,
         np.stack([scene] * 3, axis=-1),
@@ -352,7 +380,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(segmenter, clicks, optio
 
 def test_without_an_image_it_says_so():
     with pytest.raises(RuntimeError, match="no image was set"):
-        Segmenter(Brightness(), device="cpu").predict([Click(0, 0)])
+        BRSSegmenter(Brightness(), device="cpu").predict([Click(0, 0)])
 
 
 class Hungry(Brightness):
@@ -367,7 +395,7 @@ class Hungry(Brightness):
 def test_a_gpu_without_enough_memory_is_left_for_the_cpu_with_a_warning(scene, monkeypatch):
     # "meta" is a device without memory that every machine has.
     monkeypatch.setattr("napari_brs.brs.segmenter.choose_device", lambda name: torch.device("meta"))
-    segmenter = Segmenter(Hungry())
+    segmenter = BRSSegmenter(Hungry())
     segmenter.set_image(scene)
     with pytest.warns(RuntimeWarning, match="meta ran out of memory; going on on the CPU"):
         result = segmenter.predict([Click(60, 70)])
@@ -380,7 +408,7 @@ def test_other_errors_are_not_mistaken_for_lack_of_memory(scene):
         def encode(self, image):
             raise RuntimeError("out of memory on the CPU is final")
 
-    segmenter = Segmenter(Broken(), device="cpu")
+    segmenter = BRSSegmenter(Broken(), device="cpu")
     segmenter.set_image(scene)
     with warnings.catch_warnings(), pytest.raises(RuntimeError, match="final"):
         segmenter.predict([Click(60, 70)])
@@ -390,7 +418,7 @@ def test_other_errors_are_not_mistaken_for_lack_of_memory(scene):
 def test_the_gpu_gives_the_mask_of_the_cpu(scene):
     masks = []
     for device in ("cpu", "cuda"):
-        segmenter = Segmenter(Brightness(), device=device)
+        segmenter = BRSSegmenter(Brightness(), device=device)
         segmenter.set_image(scene)
         masks.append(segmenter.predict([Click(60, 70)]).mask)
     assert (masks[0] == masks[1]).all()

@@ -18,7 +18,8 @@ import zarr
 from caffe_files import blobs_of, caffemodel
 from PIL import Image
 
-from napari_brs import Click, Segmenter, __version__, models
+from napari_brs import Click, __version__, models
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
 from napari_brs.commands import segment
 from napari_brs.io.labels import read_labels
@@ -150,7 +151,7 @@ def test_clicks_are_made_one_after_the_other_in_the_order_given(folder: Path, we
     (item, _) = load_session("s.json").objects
     assert item.plane((None, None)).clicks == clicks
 
-    segmenter = Segmenter(weights, "cpu")
+    segmenter = BRSSegmenter(weights, "cpu")
     segmenter.set_image(two_squares())
     previous = None
     for count in (1, 2, 3, 4):
@@ -245,7 +246,7 @@ def test_what_starts_from_a_label_starts_from_its_mask(folder: Path, weights: st
     argv = ["segment", "cells.tif", "--fg", "20,20", "--model", weights, "--session", "s.json"]
     correct = ["--labels", "old.tif", "--correct", str(there.max())]
     assert main([argv[0], argv[1], *correct, *argv[2:], "-o", "corrected.tif"]) == 0
-    segmenter = Segmenter(weights, device="cpu")
+    segmenter = BRSSegmenter(weights, device="cpu")
     segmenter.set_image(two_squares())
     expected = segmenter.predict([Click(20, 20)], previous=there > 0).mask
     corrected = read_labels("corrected.tif")

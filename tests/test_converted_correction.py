@@ -8,7 +8,7 @@ import torch
 from test_converted_segmenter import Bright, MeanOfAll, scene
 
 from napari_brs import make_interactive
-from napari_brs.converted.correction import FAR, FAR_SHARE, REACH, correct
+from napari_brs.converted.correction import FAR, FAR_SHARE, REACH, begin, correct
 from napari_brs.models import model_info
 
 SAMPLES = Path(__file__).parents[1] / "src" / "napari_brs" / "plugin" / "samples"
@@ -18,7 +18,7 @@ def corrected(network, x, points, labels, targets=None, **options):
     return correct(
         network,
         x,
-        torch.zeros_like(x),
+        begin(network, x),
         torch.tensor(points),
         torch.tensor(labels),
         targets or [0] * len(points),

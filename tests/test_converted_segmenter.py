@@ -243,3 +243,18 @@ def test_what_cannot_be_used_is_named(segmenter, arguments, message):
         segmenter.predict(**arguments)
     with pytest.raises(ValueError, match="2 classes were given for 1 clicks"):
         segmenter.segment([Click(1, 1)], [0, 0])
+
+
+@pytest.mark.parametrize("click", [Click(35, 70), Click(30, 30, positive=False)])
+def test_a_click_that_is_repaired_asks_the_model_once_for_each_input(click):
+    model, seen = Bright(), []
+    segmenter = ConvertedSegmenter(make_interactive(model), "cpu")
+    segmenter.set_image(scene())
+    segmenter.encode()
+    model.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].detach()))
+    before = segmenter.predict([Click(30, 40)])
+    assert not seen
+    found = segmenter.predict([Click(30, 40), click], before)
+    assert found.refinement is not None
+    assert len(seen) == len({x.numpy().tobytes() for x in seen}) == found.refinement.evaluations
+    assert not found.map_change.requires_grad

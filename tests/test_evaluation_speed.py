@@ -10,8 +10,9 @@ import test_cli
 import torch
 from test_brs_segmenter import Brightness
 
-from napari_brs import Segmenter, models
+from napari_brs import models
 from napari_brs.brs.refinement import corrective_energy, inertial_energy, refine
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.cli import main
 from napari_brs.evaluation.protocol import RobotSettings, click_object
 from napari_brs.evaluation.speed import large, measures, textbook, workload
@@ -82,7 +83,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> workload.Sample:
 
 
 def test_hard_clicks_are_those_that_the_network_alone_disobeys(small: workload.Sample) -> None:
-    segmenter = Segmenter(Brightness(), device="cpu")
+    segmenter = BRSSegmenter(Brightness(), device="cpu")
     found = list(measures.hard_clicks(segmenter, [small], 3))
     assert found
     for sample, step in found:

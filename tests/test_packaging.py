@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_brs import Click, Segmenter
+from napari_brs import Click, open_segmenter
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_brs"
@@ -177,7 +177,7 @@ def test_the_wheel_segments_from_another_folder_just_as_the_checkout_does(instal
     clicks = ("--fg", f"{CELL.row},{CELL.column}")
     call(command, "segment", "cells.tif", *clicks, "-o", "labels.tif", cwd=tmp_path)
     labels = tifffile.imread(tmp_path / "labels.tif")
-    segmenter = Segmenter("brs-live", device="cpu")
+    segmenter = open_segmenter("brs-live", device="cpu")
     segmenter.set_image(tifffile.imread(tmp_path / "cells.tif"))
     expected = segmenter.predict([CELL]).mask
     assert labels.dtype == np.uint16

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_brs import Click, Segmenter
+from napari_brs import Click
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.evaluation.ablation import CoarseOnly, open_coarse
 from napari_brs.evaluation.protocol import RobotSettings
 from napari_brs.evaluation.report import describe_model
@@ -156,12 +157,12 @@ class TwoDecoders(InteractiveNetwork):
 def test_the_coarse_decoder_alone_decides_and_is_refined() -> None:
     image = np.full((30, 40), 20, np.uint8)
     image[10:20, 10:20] = 230
-    segmenter = Segmenter(CoarseOnly(TwoDecoders()), "cpu")
+    segmenter = BRSSegmenter(CoarseOnly(TwoDecoders()), "cpu")
     assert segmenter.network.uses_previous
     segmenter.set_image(image)
     clicks = [Click(15, 15), Click(15, 16, positive=False)]
     plain = segmenter.predict(clicks, refine=False)
-    fine = Segmenter(TwoDecoders(), "cpu")
+    fine = BRSSegmenter(TwoDecoders(), "cpu")
     fine.set_image(image)
     np.testing.assert_allclose(
         plain.probability, 1 - fine.predict(clicks, refine=False).probability, atol=1e-4

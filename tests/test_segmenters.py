@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_brs import Click
-from napari_brs.brs.segmenter import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.models import model_info, save_weights
 from napari_brs.segmenters import open_segmenter
 
@@ -21,7 +21,7 @@ def test_a_weights_file_opens_as_its_network(tmp_path: Path) -> None:
     segmenter.set_image(np.zeros((20, 30), np.uint8))
     assert str(segmenter.device) == "cpu"
     assert segmenter.shape == (20, 30)
-    direct = Segmenter(path, "cpu")
+    direct = BRSSegmenter(path, "cpu")
     direct.set_image(np.zeros((20, 30), np.uint8))
     clicks = [Click(5, 5)]
     np.testing.assert_array_equal(

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_brs.brs.prediction import Prediction, Previous, Progress
     from napari_brs.clicks import Click
     from napari_brs.image import Channel
 
 
-class InteractiveSegmenter(Protocol):
-    """What turns clicks on an image into masks; `Segmenter` says what each part means."""
+class Segmenter(Protocol):
+    """What turns clicks on an image into masks, whatever stands behind it.
+
+    Use one from one thread at a time. `open_segmenter` makes them; each kind of model has its
+    own: `brs.segmenter.BRSSegmenter`, `converted.segmenter.ConvertedSegmenter`,
+    `classical.segmenter.ClassicalSegmenter`.
+    """
 
     @property
     def device(self) -> object:
@@ -30,12 +38,21 @@ class InteractiveSegmenter(Protocol):
         contrast_limits: tuple[float, float] | None = None,
         channel: Channel | None = None,
     ) -> None:
-        """Take an image."""
+        """Take an image, (H, W) or (H, W, C) array-like; see `ImageSource` for the parameters.
+
+        Nothing is computed yet.
+        """
 
     def encode(
         self, around: tuple[float, float] | None = None, size_hint: float | None = None
     ) -> None:
-        """Do beforehand what the first click would wait for."""
+        """Do beforehand what the first click would wait for, around a (row, column)."""
+
+    def instances(self) -> NDArray[np.int32] | None:
+        """What the model finds without clicks, (H, W) int32: 0 background, 1..n objects.
+
+        None for models that need clicks.
+        """
 
     def predict(
         self,
@@ -46,12 +63,15 @@ class InteractiveSegmenter(Protocol):
         on_progress: Callable[[Progress], bool | None] | None = None,
         size_hint: float | None = None,
     ) -> Prediction:
-        """Mask of the object that the clicks mean."""
+        """Mask of the object that the clicks mean; `BRSSegmenter.predict` says more.
+
+        `Prediction.stable` tells whether the clicks left alone what lies far from them.
+        """
 
 
 def open_segmenter(
     model: str | os.PathLike[str], device: str = "auto", trust: bool = False
-) -> InteractiveSegmenter:
+) -> Segmenter:
     """The segmenter for a model; loads torch.
 
     Parameters
@@ -73,7 +93,7 @@ def open_segmenter(
         If the file does not exist, or no weights are shipped under the name.
     """
     from napari_brs.brs.devices import choose_device
-    from napari_brs.brs.segmenter import Segmenter
+    from napari_brs.brs.segmenter import BRSSegmenter
     from napari_brs.converted.files import is_own_model, load_own_model
     from napari_brs.models import list_models
 
@@ -92,7 +112,7 @@ def open_segmenter(
         from napari_brs.converted.segmenter import open_converted
 
         return open_converted(model, device)
-    return Segmenter(model, device)
+    return BRSSegmenter(model, device)
 
 
 def _architecture(model: str | os.PathLike[str]) -> str:

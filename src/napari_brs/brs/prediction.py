@@ -53,6 +53,9 @@ class Prediction:
         What the whole call took.
     map_change : (1, 2, rows, columns) tensor or None
         What refinement added to the maps so far; the warm start.
+    stable : bool
+        False if the clicks could not be obeyed without changing much far away from them;
+        networks that were trained with clicks are always stable.
     """
 
     shape: tuple[int, int]
@@ -66,6 +69,7 @@ class Prediction:
     refinement: Refinement | None
     seconds: float
     map_change: Tensor | None = field(default=None, repr=False)
+    stable: bool = True
 
     @property
     def window_mask(self) -> NDArray[np.bool_]:

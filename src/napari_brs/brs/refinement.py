@@ -41,10 +41,10 @@ class Refinement:
     ----------
     maps : (1, C, H, W) float32
         Maps of the best evaluation.
-    logits : (1, K, H, W) float32
-        Output of the network for them.
+    output : Tensor
+        What ``decode`` gave for them; logits (1, K, H, W) unless ``logits_of`` makes them of it.
     evaluations : int
-        Forward and backward passes made.
+        Forward and backward passes made, that of `Start` included.
     energies : tuple of float
         E of each evaluation, in order.
     seconds : float
@@ -55,11 +55,37 @@ class Refinement:
     """
 
     maps: Tensor
-    logits: Tensor
+    output: Tensor
     evaluations: int
     energies: tuple[float, ...]
     seconds: float
     stopped: Literal["obeyed", "converged", "limit", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network gave for the maps that a refinement starts from, so as not to ask again.
+
+    Attributes
+    ----------
+    leaf : (1, C, H, W) float32
+        The maps, which require gradients.
+    output : Tensor
+        What ``decode`` gave for them, with its graph, which is kept.
+    weight : float or (1, C, H, W) tensor
+        Change of ``leaf`` for a change of what is refined.
+    """
+
+    leaf: Tensor
+    output: Tensor
+    weight: Tensor | float = 1.0
+
+    @staticmethod
+    def of(decode: Callable[[Tensor], Tensor], maps: Tensor) -> Start:
+        """Ask a network, and keep what its gradient needs."""
+        leaf = maps.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            return Start(leaf, decode(leaf))
 
 
 def corrective_energy(
@@ -107,6 +133,8 @@ def refine(
     max_evaluations: int = 20,
     is_obeyed: Callable[[Tensor], bool] | None = None,
     on_evaluation: Callable[[int, float], bool | None] | None = None,
+    logits_of: Callable[[Tensor], Tensor] = lambda output: output,
+    known: Start | None = None,
 ) -> Refinement:
     """Minimise E over the interaction maps (Eq. 3).
 
@@ -135,6 +163,10 @@ def refine(
     on_evaluation : callable, optional
         Called with the number of evaluations so far and the last energy;
         returning False cancels.
+    logits_of : callable
+        Logits (1, K, H, W) of what ``decode`` gives, if that is something else.
+    known : Start, optional
+        What the network gave for `maps` already.
 
     Raises
     ------
@@ -150,18 +182,27 @@ def refine(
     points = points.to(start)
     labels = labels.to(start)
     energies: list[float] = []
-    best_maps, best_logits = start, start
+    best_maps, best_output = start, start
     stopped: Literal["obeyed", "converged", "limit", "cancelled"] = "converged"
 
     def evaluate(moved: Tensor) -> tuple[Tensor, Tensor]:
         """Energy and gradient; keeps the best maps; raises `_Stop` when it is over."""
-        nonlocal best_maps, best_logits, stopped
+        nonlocal best_maps, best_output, stopped
         variable = moved.requires_grad_()
         with torch.enable_grad():
-            logits = decode(variable)
-            energy = corrective_energy(logits, points, labels, channels)
-            energy = energy + inertia * inertial_energy(variable, start)
-            (gradient,) = torch.autograd.grad(energy, variable)
+            if known is not None and not energies:
+                output = known.output
+                logits = logits_of(output)
+                # E_I and its gradient are 0 at the start.
+                energy = corrective_energy(logits, points, labels, channels)
+                (gradient,) = torch.autograd.grad(energy, known.leaf, retain_graph=True)
+                gradient = known.weight * gradient
+            else:
+                output = decode(variable)
+                logits = logits_of(output)
+                energy = corrective_energy(logits, points, labels, channels)
+                energy = energy + inertia * inertial_energy(variable, start)
+                (gradient,) = torch.autograd.grad(energy, variable)
         # Networks in channels_last give it in theirs, which L-BFGS cannot flatten.
         gradient = gradient.contiguous()
         value = float(energy.detach())
@@ -172,7 +213,7 @@ def refine(
             and is_obeyed(logits.detach())
         )
         if obeyed or not energies or value < min(energies):
-            best_maps, best_logits = variable.detach(), logits.detach()
+            best_maps, best_output = variable.detach(), output.detach()
         energies.append(value)
         cancelled = on_evaluation is not None and on_evaluation(len(energies), value) is False
         if obeyed:
@@ -188,14 +229,14 @@ def refine(
 
     try:
         first_energy, first_gradient = evaluate(start.clone())
-        unit = _step_unit(best_logits, points, labels, channels, first_gradient)
+        unit = _step_unit(logits_of(best_output), points, labels, channels, first_gradient)
         if unit > 0:
             _minimise(evaluate, start, unit, first_energy, first_gradient)
     except _Stop:
         pass
     return Refinement(
         best_maps,
-        best_logits,
+        best_output,
         len(energies),
         tuple(energies),
         time.perf_counter() - began,

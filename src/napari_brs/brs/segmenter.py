@@ -1,14 +1,13 @@
-"""From clicks to a mask: `Segmenter.set_image` once, `Segmenter.predict` per click."""
+"""From clicks to a mask with an interactive network: one encoding, a decoding per click."""
 
 from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_brs.brs import zoom
-from napari_brs.brs.devices import choose_device, has_bfloat16
+from napari_brs.brs.devices import Placement, choose_device, has_bfloat16
 from napari_brs.brs.interaction_maps import interaction_maps
 from napari_brs.brs.prediction import (
     Earlier,
@@ -25,10 +24,10 @@ from napari_brs.brs.prediction import (
     Progress,
     validate_request,
 )
-from napari_brs.brs.refinement import Refinement, prepare, refine
+from napari_brs.brs.refinement import Refinement, Start, prepare, refine
 from napari_brs.brs.view import View, sample
 from napari_brs.clicks import Click, click_arrays
-from napari_brs.image import Channel, ImageSource
+from napari_brs.image import Channel, CurrentImage
 from napari_brs.masks import Box, Mask
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
@@ -41,11 +40,9 @@ CACHED_VIEWS = 8
 LOOKS = 2
 """How often one click may change the view: once to find the object, once to see it well."""
 
-Result = TypeVar("Result")
 
-
-class Segmenter:
-    """A network, an image, and the way from clicks to masks.
+class BRSSegmenter:
+    """An interactive network, an image, and the way from clicks to masks: a `Segmenter`.
 
     Use it from one thread at a time.
 
@@ -59,7 +56,7 @@ class Segmenter:
 
     Examples
     --------
-    >>> segmenter = Segmenter("brs-live")                     # doctest: +SKIP
+    >>> segmenter = BRSSegmenter("brs-live")                  # doctest: +SKIP
     >>> segmenter.set_image(image)                            # doctest: +SKIP
     >>> first = segmenter.predict([Click(40, 52)])            # doctest: +SKIP
     >>> better = segmenter.predict(                           # doctest: +SKIP
@@ -70,15 +67,20 @@ class Segmenter:
     def __init__(
         self, model: str | os.PathLike[str] | InteractiveNetwork = "brs-live", device: str = "auto"
     ) -> None:
-        self.device = choose_device(device)
+        placed = choose_device(device)
         if isinstance(model, InteractiveNetwork):
             self.network = model.eval().requires_grad_(False)
         else:
             # Nobody else trains or saves this one.
             self.network = fold_batch_norms(load_model(model).eval().requires_grad_(False))
-        self._place(self.device)
-        self._source: ImageSource | None = None
+        self._image = CurrentImage()
         self._seen: OrderedDict[View, NamedTuple] = OrderedDict()
+        self._placement = Placement(self.network, placed, self._seen.clear)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._placement.device
 
     def set_image(
         self,
@@ -91,7 +93,7 @@ class Segmenter:
         Nothing is read or computed yet: `encode` and `predict` do that for the
         windows they look at.
         """
-        self._source = ImageSource(image, contrast_limits=contrast_limits, channel=channel)
+        self._image.take(image, contrast_limits, channel)
         self._seen.clear()
 
     @property
@@ -116,7 +118,10 @@ class Segmenter:
         centre = around or ((rows - 1) / 2, (columns - 1) / 2)
         view = zoom.first_view(self.shape, _clicked_box((Click(*centre),)), size_hint)
         prepare()
-        self._with_fallback(lambda: self._features(view))
+        self._placement.run(lambda: self._features(view))
+
+    def instances(self) -> None:
+        """Nothing: such a network finds no objects without clicks."""
 
     def predict(
         self,
@@ -158,7 +163,7 @@ class Segmenter:
             If no image was set.
         """
         clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
-        return self._with_fallback(
+        return self._placement.run(
             lambda: self._predict(
                 clicks, Earlier.of(previous, self.shape), refine, threshold, on_progress, size_hint
             )
@@ -177,7 +182,7 @@ class Segmenter:
         pixels = tuple(Click(*click.pixel, click.positive) for click in clicks)
         points, labels = click_arrays(pixels)
         clicked = _clicked_box(clicks)
-        start = before
+        found = before.mask
 
         def prediction(look: _Look, logits: Tensor, done: Refinement | None) -> Prediction:
             probability = logits.sigmoid()
@@ -195,7 +200,7 @@ class Segmenter:
                 mask,
                 clicks,
                 obeyed,
-                start.mask.changed(mask),
+                found.changed(mask),
                 done,
                 time.perf_counter() - began,
                 change,
@@ -204,9 +209,8 @@ class Segmenter:
         view = before.next_view(clicked, size_hint)
         for remaining in reversed(range(LOOKS)):
             look = self._look(view, points, labels, before)
-            with torch.no_grad():
-                logits = look.decode(look.maps)
-            now = prediction(look, logits, None)
+            start = self._start(look, refine_clicks)
+            now = prediction(look, start.output.detach(), None)
             if on_progress and on_progress(Progress(0, MAX_EVALUATIONS, None, now)) is False:
                 return now
             before = Earlier.of(now, self.shape)
@@ -234,8 +238,16 @@ class Segmenter:
             max_evaluations=MAX_EVALUATIONS,
             is_obeyed=is_obeyed,
             on_evaluation=report,
+            known=start,
         )
-        return prediction(look, refined.logits, refined)
+        return prediction(look, refined.output, refined)
+
+    def _start(self, look: _Look, refine_clicks: bool) -> Start:
+        """The network's answer in a view, which refinement goes on from if it is wanted."""
+        if refine_clicks:
+            return Start.of(look.decode, look.maps)
+        with torch.no_grad():
+            return Start(look.maps, look.decode(look.maps))
 
     def _look(
         self,
@@ -260,7 +272,7 @@ class Segmenter:
             self._seen.move_to_end(view)
             return self._seen[view]
         box = view.box
-        pixels = self._image.read(box.top, box.left, box.height, box.width)
+        pixels = self._image.source.read(box.top, box.left, box.height, box.width)
         with torch.no_grad(), _half_precision(self.device):
             image = self._tensor(view.crop(pixels))
             features = self.network.encode(image.contiguous(memory_format=torch.channels_last))
@@ -270,33 +282,8 @@ class Segmenter:
             self._seen.popitem(last=False)
         return features
 
-    @property
-    def _image(self) -> ImageSource:
-        if self._source is None:
-            raise RuntimeError("no image was set; call set_image first")
-        return self._source
-
     def _tensor(self, values: NDArray[Any] | Tensor) -> Tensor:
         return torch.as_tensor(values).to(self.device, torch.float32)
-
-    def _place(self, device: torch.device) -> None:
-        self.device = device
-        # The layout that convolutions are fastest in: 2.5 times on a laptop CPU.
-        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def _with_fallback(self, work: Callable[[], Result]) -> Result:
-        """Do the work; on the CPU if the GPU has not enough memory for it."""
-        try:
-            return work()
-        except RuntimeError as error:
-            if self.device.type == "cpu" or "out of memory" not in str(error):
-                raise
-        warnings.warn(
-            f"{self.device} ran out of memory; going on on the CPU", RuntimeWarning, stacklevel=3
-        )
-        self._seen.clear()
-        self._place(torch.device("cpu"))
-        return work()
 
 
 def _half_precision(device: torch.device) -> torch.autocast:

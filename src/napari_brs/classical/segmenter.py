@@ -1,4 +1,4 @@
-"""Classical methods with the interface of a `Segmenter`."""
+"""Classical methods as a `Segmenter`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from napari_brs.brs.prediction import (
 from napari_brs.brs.view import View
 from napari_brs.classical.seeds import seeds
 from napari_brs.clicks import Click, click_arrays
-from napari_brs.image import Channel, ImageSource
+from napari_brs.image import Channel, CurrentImage
 from napari_brs.masks import Box, Mask
 from napari_brs.models import model_info
 
@@ -57,7 +57,7 @@ class ClassicalSegmenter:
         if info.kind != "classical":
             raise ValueError(f"{model!r} is of kind {info.kind!r}; 'classical' is allowed")
         self._method: Method = info.locate()
-        self._source: ImageSource | None = None
+        self._image = CurrentImage()
 
     def set_image(
         self,
@@ -66,7 +66,7 @@ class ClassicalSegmenter:
         channel: Channel | None = None,
     ) -> None:
         """Take an image; see `ImageSource` for the parameters and errors."""
-        self._source = ImageSource(image, contrast_limits=contrast_limits, channel=channel)
+        self._image.take(image, contrast_limits, channel)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,6 +77,9 @@ class ClassicalSegmenter:
         self, around: tuple[float, float] | None = None, size_hint: float | None = None
     ) -> None:
         """Nothing can be done before there is a click."""
+
+    def instances(self) -> None:
+        """Nothing: such a method finds no objects without clicks."""
 
     def predict(
         self,
@@ -134,7 +137,7 @@ class ClassicalSegmenter:
         scale = min(1.0, LONGEST / max(box.height, box.width))
         grid = (max(1, round(box.height * scale)), max(1, round(box.width * scale)))
         view = View(box, grid)
-        image = self._image.read(box.top, box.left, box.height, box.width)
+        image = self._image.source.read(box.top, box.left, box.height, box.width)
         mask = None
         if given is not None:
             mask = given.probability(view)[0, 0].numpy() > 0.5
@@ -146,12 +149,6 @@ class ClassicalSegmenter:
         else:
             found = np.full(grid, foreground.any(), np.float32)
         return view.paste_array(found)
-
-    @property
-    def _image(self) -> ImageSource:
-        if self._source is None:
-            raise RuntimeError("no image was set; call set_image first")
-        return self._source
 
 
 @dataclass(frozen=True)

@@ -89,12 +89,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _measure(model: str, device: str, refined: int) -> Iterator[Figure]:
-    from napari_brs.brs.segmenter import Segmenter
+    from napari_brs.brs.segmenter import BRSSegmenter
     from napari_brs.evaluation.speed import large, measures, rival
     from napari_brs.evaluation.speed.workload import read_samples
     from napari_brs.models import model_info
 
-    segmenter = Segmenter(model, device)
+    segmenter = BRSSegmenter(model, device)
     samples = read_samples()
     yield from measures.feature_times(segmenter, samples[0])
     # Cells large enough to fill the largest grid there is.
@@ -107,10 +107,10 @@ def _measure(model: str, device: str, refined: int) -> Iterator[Figure]:
     if model == paper.name:
         return
     if paper.available:
-        segmenter = Segmenter(paper.name, device)
+        segmenter = BRSSegmenter(paper.name, device)
         yield rival.against_textbook(segmenter, samples, min(refined, 4), paper.name)
     else:
-        segmenter = Segmenter(paper.build(), device)
+        segmenter = BRSSegmenter(paper.build(), device)
         yield rival.one_evaluation(segmenter, samples, paper.name)
 
 

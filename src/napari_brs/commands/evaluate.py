@@ -17,7 +17,7 @@ from napari_brs.commands.arguments import add_model_arguments
 from napari_brs.converted.files import model_files
 
 if TYPE_CHECKING:
-    from napari_brs.segmenters import InteractiveSegmenter
+    from napari_brs.segmenters import Segmenter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
         min_area=args.min_area,
         seed=args.seed,
     )
-    make: Callable[[], InteractiveSegmenter]
+    make: Callable[[], Segmenter]
     if args.coarse:
         from napari_brs.evaluation.ablation import open_coarse
 
@@ -190,7 +190,7 @@ def _compare(first: Path, second: Path, report: Path | None) -> int:
     return 0
 
 
-def _in_worker(make: Callable[[], InteractiveSegmenter], workers: int) -> InteractiveSegmenter:
+def _in_worker(make: Callable[[], Segmenter], workers: int) -> Segmenter:
     """A segmenter that shares the machine's cores with those of the other workers."""
     import torch
 

@@ -27,7 +27,7 @@ from napari_brs.io.images import Plane, read_plane
 from napari_brs.io.labels import check_labels_path, read_labels, write_labels
 from napari_brs.io.outputs import check_outputs
 from napari_brs.io.sessions import HIGHEST_LABEL, load_session, to_json
-from napari_brs.segmenters import InteractiveSegmenter, open_segmenter
+from napari_brs.segmenters import Segmenter, open_segmenter
 from napari_brs.session import Session
 
 if TYPE_CHECKING:
@@ -104,13 +104,12 @@ def _segment_whole(args: argparse.Namespace, plane: Plane) -> NDArray[Any]:
                 "--whole takes no clicks and no labels; correct what it writes with --labels"
             )
     segmenter = open_segmenter(args.model, args.device, args.trust)
-    find = getattr(segmenter, "instances", None)
-    if find is None:
+    segmenter.set_image(plane.pixels, args.contrast_limits, args.channel)
+    labels = segmenter.instances()
+    if labels is None:
         raise ValueError(
             f"{args.model} segments nothing without clicks; --whole needs a model that does"
         )
-    segmenter.set_image(plane.pixels, args.contrast_limits, args.channel)
-    labels: NDArray[Any] = find()
     print(f"{int(labels.max())} objects")
     return labels.astype(np.uint16 if labels.max() <= np.iinfo(np.uint16).max else np.uint32)
 
@@ -189,7 +188,7 @@ def _take_out(labels: NDArray[Any], label: int) -> NDArray[np.bool_] | None:
 
 
 def _replay(
-    segmenter: InteractiveSegmenter,
+    segmenter: Segmenter,
     clicks: Sequence[Click],
     refine: bool,
     threshold: float,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from napari_brs.brs.refinement import INERTIA, Refinement, refine
+from napari_brs.brs.refinement import INERTIA, Refinement, Start, refine
 from napari_brs.converted.network import ConvertedNetwork
 
 REACH = 64
@@ -56,10 +56,15 @@ class Correction:
     stable: bool
 
 
+def begin(network: ConvertedNetwork, x: Tensor, maps: Tensor | None = None) -> Start:
+    """What a network gives for an input and the maps so far; default zeros, both (1, C, H, W)."""
+    return Start.of(lambda z: network.decode(x, z), torch.zeros_like(x) if maps is None else maps)
+
+
 def correct(
     network: ConvertedNetwork,
     x: Tensor,
-    maps: Tensor,
+    start: Start,
     points: Tensor,
     labels: Tensor,
     targets: Sequence[int],
@@ -78,8 +83,9 @@ def correct(
     network : ConvertedNetwork
     x : (1, C, H, W) float32
         The network's input.
-    maps : (1, C, H, W) float32
-        Start, and what E_I holds on to; zeros for the first click.
+    start : Start
+        The maps to start from, which E_I holds on to, and the network's output for them;
+        see `begin`.
     points : (N, 2) int64
         Clicked pixels, (row, column).
     labels : (N,) bool
@@ -114,9 +120,8 @@ def correct(
             given |= ~labels & (at_clicks[len(classes) + channels, each] > 0)
         return given == labels
 
-    with torch.no_grad():
-        before = network.decode(x, maps)
-        wrong = points[~obeyed(judged(before))]
+    maps, before = start.leaf.detach(), start.output.detach()
+    wrong = points[~obeyed(judged(before))]
     distance = _distance(wrong if len(wrong) else points, size)
     far = distance > FAR
     reach, inertia = float(REACH), INERTIA
@@ -125,7 +130,7 @@ def correct(
         window = unit * _window(distance, reach)
 
         def decode(change: Tensor, window: Tensor = window) -> Tensor:
-            return judged(network.decode(x, maps + window * change))
+            return network.decode(x, maps + window * change)
 
         refinement = refine(
             decode,
@@ -137,10 +142,10 @@ def correct(
             max_evaluations=max_evaluations,
             is_obeyed=lambda logits: bool(obeyed(logits).all()),
             on_evaluation=on_evaluation,
+            logits_of=judged,
+            known=replace(start, weight=window),
         )
-        moved = maps + window * refinement.maps
-        with torch.no_grad():
-            output = network.decode(x, moved)
+        moved, output = maps + window * refinement.maps, refinement.output
         changed = _decided(network, before, size) != _decided(network, output, size)
         share = float(changed.any(1)[0][far].float().mean()) if bool(far.any()) else 0.0
         found = Correction(moved, output, refinement, share, share <= FAR_SHARE)

@@ -24,8 +24,6 @@ class ConvertedPrediction(Prediction):
     ----------
     target : int
         Class of the object.
-    stable : bool
-        False if the clicks could not be obeyed without changing much far away from them.
     far_change : float
         Share of the pixels far from the clicks whose class refinement changed.
     tile : Box or None
@@ -33,7 +31,6 @@ class ConvertedPrediction(Prediction):
     """
 
     target: int = 0
-    stable: bool = True
     far_change: float = 0.0
     tile: Box | None = field(default=None, repr=False)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_brs.brs.devices import choose_device
+from napari_brs.brs.devices import Placement, choose_device
 from napari_brs.brs.prediction import Previous, Progress, mask_of, validate_request
-from napari_brs.brs.refinement import prepare
-from napari_brs.brs.segmenter import MAX_EVALUATIONS, Segmenter
+from napari_brs.brs.refinement import Start, prepare
+from napari_brs.brs.segmenter import MAX_EVALUATIONS
 from napari_brs.brs.view import View
 from napari_brs.clicks import Click, validate_clicks
-from napari_brs.converted.correction import Correction, correct
+from napari_brs.converted.correction import Correction, begin, correct
 from napari_brs.converted.frame import Frame
 from napari_brs.converted.network import ConvertedNetwork, make_interactive
 from napari_brs.converted.repair import (
@@ -32,13 +31,13 @@ from napari_brs.converted.repair import (
 )
 from napari_brs.converted.tiles import tile_around
 from napari_brs.converted.whole_image import WholeImage, accept
-from napari_brs.image import Channel
+from napari_brs.image import Channel, CurrentImage
 from napari_brs.masks import Box, Mask
 from napari_brs.models import load_model
 
 
-class ConvertedSegmenter(Segmenter):
-    """A converted network, an image, its segmentation, and the way from clicks to repairs.
+class ConvertedSegmenter:
+    """A converted network, an image, its segmentation, and clicks that repair it: a `Segmenter`.
 
     `segment` gives the segmentation of the whole image, `instances` its objects. `predict`
     gives one object: the one that the clicks hit, repaired where it contradicts them.
@@ -49,14 +48,12 @@ class ConvertedSegmenter(Segmenter):
     network : ConvertedNetwork
         From `make_interactive`.
     device : str
-        As for `Segmenter`.
+        As for `BRSSegmenter`.
     cores : callable, optional
         Probability (1, 1, H, W) that a pixel lies inside an object, away from others, for
         the network's input: tells touching objects apart. Without it connected pixels are
         one object.
     """
-
-    network: ConvertedNetwork  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -66,10 +63,20 @@ class ConvertedSegmenter(Segmenter):
     ) -> None:
         self.network = network
         self._cores = cores
-        self._source = None
-        self._seen = OrderedDict()
+        self._image = CurrentImage()
         self._frame: Frame | None = None
-        self._place(choose_device(device))
+        # What a `Frame` keeps lies on the CPU, wherever the network computes.
+        self._placement = Placement(network, choose_device(device), lambda: None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._placement.device
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self._image.shape
 
     def set_image(
         self,
@@ -85,8 +92,8 @@ class ConvertedSegmenter(Segmenter):
             If the image is too large for its segmentation to be kept.
         """
         self._frame = None
-        super().set_image(image, contrast_limits, channel)
-        self._frame = Frame(self.network, self._image, self._cores)
+        self._image.take(image, contrast_limits, channel)
+        self._frame = Frame(self.network, self._image.source, self._cores)
 
     def encode(
         self, around: tuple[float, float] | None = None, size_hint: float | None = None
@@ -123,7 +130,7 @@ class ConvertedSegmenter(Segmenter):
         clicks = validate_clicks(clicks, self.shape)
         named = tuple(self.network.objects[:1] * len(clicks) if targets is None else targets)
         self._check_targets(named, len(clicks))
-        return self._with_fallback(lambda: self._correct_all(clicks, named, previous))
+        return self._placement.run(lambda: self._correct_all(clicks, named, previous))
 
     def instances(self) -> NDArray[np.int32]:
         """The objects of the network's own segmentation, (H, W) int32: 0 background, 1..n.
@@ -131,7 +138,7 @@ class ConvertedSegmenter(Segmenter):
         Connected pixels of one class, or, with a second head for it, touching objects
         apart. Where classes do not exclude each other, later ones lie on top.
         """
-        return self._with_fallback(lambda: self._seen_frame.instances(self.device))
+        return self._placement.run(lambda: self._seen_frame.instances(self.device))
 
     @property
     def _seen_frame(self) -> Frame:
@@ -149,7 +156,7 @@ class ConvertedSegmenter(Segmenter):
         size_hint: float | None = None,
         target: int | None = None,
     ) -> ConvertedPrediction:
-        """The object that the clicks hit; parameters and errors as for `Segmenter.predict`.
+        """The object that the clicks hit; parameters and errors as for `BRSSegmenter.predict`.
 
         A positive click adds to the mask what the network takes for the same object there,
         a negative one takes away what it takes for something else. Where the network
@@ -165,7 +172,7 @@ class ConvertedSegmenter(Segmenter):
         clicks = validate_request(clicks, previous, threshold, self.shape, size_hint)
         if target is not None:
             self._check_targets((target,), 1)
-        return self._with_fallback(
+        return self._placement.run(
             lambda: self._repair(clicks, previous, refine, threshold, on_progress, target)
         )
 
@@ -180,21 +187,24 @@ class ConvertedSegmenter(Segmenter):
 
     # corrections
 
+    def _begin(self, tile: Box, maps: Tensor | None) -> tuple[Tensor, Start]:
+        """The network's input in a tile, and what it gives with the maps so far."""
+        x = self._seen_frame.cropped(tile, self.device)
+        return x, begin(self.network, x, None if maps is None else maps.to(self.device))
+
     def _refined(
         self,
         tile: Box,
-        maps: Tensor | None,
+        begun: tuple[Tensor, Start],
         clicks: Sequence[Click],
         targets: Sequence[int],
         threshold: float,
         on_evaluation: Callable[[int, float], bool | None] | None = None,
     ) -> Correction:
-        x = self._seen_frame.cropped(tile, self.device)
         pixels = [_in(tile, click) for click in clicks]
         return correct(
             self.network,
-            x,
-            torch.zeros_like(x) if maps is None else maps.to(self.device),
+            *begun,
             torch.tensor(pixels, device=self.device),
             torch.tensor([click.positive for click in clicks], device=self.device),
             targets,
@@ -226,7 +236,11 @@ class ConvertedSegmenter(Segmenter):
         tile = tile_around([c.pixel for c in wrong[-1:]], self.shape, self.network.form.size)
         inside = [i for i, click in enumerate(clicks) if tile.holds(*click.pixel)]
         done = self._refined(
-            tile, now.maps.get(tile), [clicks[i] for i in inside], [targets[i] for i in inside], 0.5
+            tile,
+            self._begin(tile, now.maps.get(tile)),
+            [clicks[i] for i in inside],
+            [targets[i] for i in inside],
+            0.5,
         )
         probabilities = now.probabilities.copy()
         accept(
@@ -286,8 +300,8 @@ class ConvertedSegmenter(Segmenter):
                 None if done is None else done.refinement,
                 time.perf_counter() - began,
                 maps if done is None else done.maps.cpu(),
-                target,
                 done is None or done.stable,
+                target,
                 0.0 if done is None else done.far_change,
                 tile,
             )
@@ -297,7 +311,8 @@ class ConvertedSegmenter(Segmenter):
             return now
         if not wrong or not refine_clicks:
             return now
-        first = self._start(tile, maps, target)
+        begun = self._begin(tile, maps)
+        first = self._probabilities(tile, begun[1].output.detach())[target]
         used = [
             click
             for click in clicks
@@ -309,19 +324,11 @@ class ConvertedSegmenter(Segmenter):
         def report(evaluation: int, energy: float) -> bool | None:
             return on_progress and on_progress(Progress(evaluation, MAX_EVALUATIONS, energy))
 
-        done = self._refined(tile, maps, used, [target] * len(used), threshold, report)
+        done = self._refined(tile, begun, used, [target] * len(used), threshold, report)
         refined = self._probabilities(tile, done.output)[target]
         inside = [click for click in wrong if tile.holds(*click.pixel)]
         region, shown = as_refined(region, inside, tile, first, refined, threshold)
         return prediction(clicked_parts(region, clicks), shown, done)
-
-    def _start(self, tile: Box, maps: Tensor | None, target: int) -> NDArray[np.float32]:
-        """Probability of a class in a tile with the maps so far."""
-        x = self._seen_frame.cropped(tile, self.device)
-        with torch.no_grad():
-            z = torch.zeros_like(x) if maps is None else maps.to(self.device)
-            values = self._probabilities(tile, self.network.decode(x, z))
-        return np.asarray(values[target])
 
     def _target(self, clicks: Sequence[Click], before: Mask) -> int:
         objects = self.network.objects

@@ -14,7 +14,7 @@ from napari.utils.notifications import show_warning
 from napari.utils.progress import progress
 from qtpy.QtCore import QTimer
 
-from napari_brs.segmenters import InteractiveSegmenter, open_segmenter
+from napari_brs.segmenters import Segmenter, open_segmenter
 
 if TYPE_CHECKING:
     from napari_brs.brs.prediction import Prediction, Progress
@@ -129,7 +129,7 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self._segmenters: dict[tuple[str, str], InteractiveSegmenter] = {}
+        self._segmenters: dict[tuple[str, str], Segmenter] = {}
         self._images: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._proven: set[str] = set()
 
@@ -191,7 +191,7 @@ class Engine:
         if job.plane is None:
             yield Doing("looking at the image")
             segmenter.encode(job.around)
-            yield Done(None, _instances(segmenter))
+            yield Done(None, segmenter.instances())
             return
         yield Doing("segmenting")
 
@@ -211,13 +211,7 @@ class Engine:
             threshold=job.threshold,
             on_progress=on_progress,
         )
-        yield Done(prediction, _instances(segmenter))
-
-
-def _instances(segmenter: InteractiveSegmenter) -> Any:
-    """What a segmenter finds without clicks, once computed; None if it needs clicks."""
-    find = getattr(segmenter, "instances", None)
-    return None if find is None else find()
+        yield Done(prediction, segmenter.instances())
 
 
 class Runner:

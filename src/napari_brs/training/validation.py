@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_brs.brs.segmenter import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.robot import click_through
 
@@ -49,7 +49,7 @@ def click_ious(
     -------
     (len(chosen), clicks) float64
     """
-    segmenter = Segmenter(network, device)
+    segmenter = BRSSegmenter(network, device)
     predict = partial(segmenter.predict, refine=False)
     result = np.zeros((len(chosen), clicks))
     for row, (item, number) in zip(result, chosen, strict=True):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_brs.brs.segmenter import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.clicks import Click
 from napari_brs.evaluation.speed.machine import peak_memory
 from napari_brs.evaluation.speed.measures import OBJECTS, Figure
@@ -27,7 +27,7 @@ TIME = "a click on 20,000 × 20,000 ÷ on 512 × 512"
 MEMORY = "more memory for the former"
 
 
-def large_image(segmenter: Segmenter, sample: Sample) -> list[Figure]:
+def large_image(segmenter: BRSSegmenter, sample: Sample) -> list[Figure]:
     """The same clicks on 512 × 512 pixels, and on them in a Zarr of 20,000 × 20,000.
 
     Features are cached, as for other clicks; the note tells of the time with them. On a
@@ -50,7 +50,7 @@ def large_image(segmenter: Segmenter, sample: Sample) -> list[Figure]:
             for name, image, at in (("small", small, 0), ("large", large, corner)):
                 segmenter.set_image(image, contrast_limits=limits)
                 for truth in objects:
-                    for first, second in _click_through(segmenter, truth, at):
+                    for first, second in _click_twice(segmenter, truth, at):
                         fresh[name].append(first)
                         cached[name].append(second)
                 peaks.setdefault(name, peak_memory())
@@ -82,7 +82,7 @@ def _make_zarr(path: Path, pixels: Any, corner: int) -> Any:
     return array
 
 
-def _click_through(segmenter: Segmenter, truth: Any, corner: int) -> Iterator[tuple[float, float]]:
+def _click_twice(segmenter: BRSSegmenter, truth: Any, corner: int) -> Iterator[tuple[float, float]]:
     """Seconds of three clicks down the middle column of an object, each made twice."""
     rows, columns = np.nonzero(truth)
     middle = int(np.median(columns))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from napari_brs.brs.segmenter import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.evaluation.speed.workload import Sample, Step, hard_steps, robot_steps
 
 OBJECTS = 6
@@ -33,7 +33,7 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-def click_times(segmenter: Segmenter, samples: Sequence[Sample], where: str) -> list[Figure]:
+def click_times(segmenter: BRSSegmenter, samples: Sequence[Sample], where: str) -> list[Figure]:
     """Click to mask, refinement included, features cached: median and 95th percentile."""
     seconds: list[float] = []
     processor: list[float] = []
@@ -60,7 +60,7 @@ def click_times(segmenter: Segmenter, samples: Sequence[Sample], where: str) -> 
     ]
 
 
-def refined_times(segmenter: Segmenter, samples: Sequence[Sample], wanted: int) -> list[Figure]:
+def refined_times(segmenter: BRSSegmenter, samples: Sequence[Sample], wanted: int) -> list[Figure]:
     """The same for clicks that the network alone does not obey."""
     name = "click → mask where the network alone disobeys"
     done = [
@@ -80,7 +80,7 @@ def refined_times(segmenter: Segmenter, samples: Sequence[Sample], wanted: int) 
 
 
 def hard_clicks(
-    segmenter: Segmenter, samples: Sequence[Sample], wanted: int
+    segmenter: BRSSegmenter, samples: Sequence[Sample], wanted: int
 ) -> Iterator[tuple[Sample, Step]]:
     """Clicks that need refinement, at most two an object; their image is set, features cached."""
     found = 0
@@ -94,7 +94,7 @@ def hard_clicks(
                     return
 
 
-def feature_times(segmenter: Segmenter, sample: Sample, repeats: int = 7) -> list[Figure]:
+def feature_times(segmenter: BRSSegmenter, sample: Sample, repeats: int = 7) -> list[Figure]:
     """Reading a 512 × 512 image and computing its features."""
     image = sample.image[:512, :512]
     times = []
@@ -112,7 +112,7 @@ def feature_times(segmenter: Segmenter, sample: Sample, repeats: int = 7) -> lis
     ]
 
 
-def _finish(segmenter: Segmenter) -> None:
+def _finish(segmenter: BRSSegmenter) -> None:
     """Wait for the GPU, which works on when the call has returned."""
     if segmenter.device.type == "cuda":
         torch.cuda.synchronize()

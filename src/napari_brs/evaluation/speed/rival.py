@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_brs.brs.interaction_maps import interaction_maps
 from napari_brs.brs.refinement import refine
-from napari_brs.brs.segmenter import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.brs.view import View
 from napari_brs.brs.view import sample as sample_at
 from napari_brs.clicks import Click, click_arrays
@@ -28,7 +28,7 @@ MAX_EVALUATIONS = 100
 
 
 def against_textbook(
-    segmenter: Segmenter, samples: Sequence[Sample], wanted: int, model: str
+    segmenter: BRSSegmenter, samples: Sequence[Sample], wanted: int, model: str
 ) -> Figure:
     """SciPy on the host over the maps of the whole image ÷ ours, until the clicks are obeyed.
 
@@ -58,7 +58,7 @@ def against_textbook(
     return Figure(name, their_time / our_time, "", len(ours), note)
 
 
-def one_evaluation(segmenter: Segmenter, samples: Sequence[Sample], model: str) -> Figure:
+def one_evaluation(segmenter: BRSSegmenter, samples: Sequence[Sample], model: str) -> Figure:
     """The same for a single evaluation: all that an untrained network can tell."""
     ratios = []
     for sample in samples:
@@ -96,7 +96,7 @@ def _wrong(
 
 
 def _seen(
-    segmenter: Segmenter, sample: Sample, step: Step, view: View | None = None
+    segmenter: BRSSegmenter, sample: Sample, step: Step, view: View | None = None
 ) -> tuple[Callable[[Tensor], Tensor], NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
     """The network on a view of the image, maps, clicks on the grid, labels.
 

@@ -16,7 +16,7 @@ from napari_brs.robot import click_through
 
 if TYPE_CHECKING:
     from napari_brs.brs.prediction import Prediction
-    from napari_brs.brs.segmenter import Segmenter
+    from napari_brs.brs.segmenter import BRSSegmenter
 
 FOLDER = Path(__file__).parents[2] / "plugin" / "samples"
 NAMES = ("phase_contrast", "nuclei")
@@ -64,7 +64,7 @@ def read_samples() -> list[Sample]:
     ]
 
 
-def robot_steps(segmenter: Segmenter, truth: NDArray[np.bool_], clicks: int) -> Iterator[Step]:
+def robot_steps(segmenter: BRSSegmenter, truth: NDArray[np.bool_], clicks: int) -> Iterator[Step]:
     """The clicks of the robot on one object of the segmenter's image.
 
     Between two of them the features of the views that the first one needed are cached.
@@ -74,7 +74,7 @@ def robot_steps(segmenter: Segmenter, truth: NDArray[np.bool_], clicks: int) -> 
 
 
 def hard_steps(
-    segmenter: Segmenter, truth: NDArray[np.bool_], clicks: int, draws: int, seed: int = 0
+    segmenter: BRSSegmenter, truth: NDArray[np.bool_], clicks: int, draws: int, seed: int = 0
 ) -> Iterator[Step]:
     """Clicks on one object that the network alone does not obey.
 
