@@ -143,14 +143,14 @@ def controller(fake: Any, model: Any) -> Iterator[Any]:
 @pytest.fixture
 def bright(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A controller of the real segmenter, with a network that knows bright from dark."""
-    from test_segmenter import Brightness
+    from test_brs_segmenter import Brightness
 
+    import napari_brs.brs.segmenter
     import napari_brs.models
-    import napari_brs.segmenter
     from napari_brs.plugin.controller import Controller
 
     monkeypatch.setattr(napari_brs.models.ModelInfo, "available", True)
-    monkeypatch.setattr(napari_brs.segmenter, "load_model", lambda _: Brightness())
+    monkeypatch.setattr(napari_brs.brs.segmenter, "load_model", lambda _: Brightness())
     controller = Controller(model)
     controller.set(device="cpu")
     yield controller
@@ -163,11 +163,11 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Both models are there, and answer with discs around clicks."""
     from fakes import FakeSegmenter
 
+    import napari_brs.brs.segmenter
     import napari_brs.models
-    import napari_brs.segmenter
 
     FakeSegmenter.reset()
-    monkeypatch.setattr(napari_brs.segmenter, "Segmenter", FakeSegmenter)
+    monkeypatch.setattr(napari_brs.brs.segmenter, "BRSSegmenter", FakeSegmenter)
     monkeypatch.setattr(napari_brs.models.ModelInfo, "available", True)
     return FakeSegmenter
 

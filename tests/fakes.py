@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from napari_brs.geometry import View
+from napari_brs.brs.prediction import Prediction, Progress
+from napari_brs.brs.segmenter import MAX_EVALUATIONS
+from napari_brs.brs.view import View
 from napari_brs.masks import Box, Mask
-from napari_brs.prediction import Prediction, Progress
-from napari_brs.segmenter import MAX_EVALUATIONS
 
 RADIUS = 6
 
@@ -80,6 +80,9 @@ class FakeSegmenter:
         self.arounds.append(around)
         self.sizes.append(size_hint)
         np.asarray(self.pixels[0:1, 0:1])
+
+    def instances(self) -> None:
+        """It needs clicks."""
 
     def predict(
         self,

@@ -18,11 +18,13 @@ import zarr
 from caffe_files import blobs_of, caffemodel
 from PIL import Image
 
-from napari_brs import Click, Segmenter, __version__, models, segment_command
+from napari_brs import Click, __version__, models
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
+from napari_brs.commands import segment
 from napari_brs.io.labels import read_labels
+from napari_brs.io.sessions import load_session
 from napari_brs.networks.base import InteractiveNetwork
-from napari_brs.session_file import load_session
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -161,7 +163,7 @@ def test_clicks_are_made_one_after_the_other_in_the_order_given(folder: Path, we
     (item, _) = load_session("s.json").objects
     assert item.plane((None, None)).clicks == clicks
 
-    segmenter = Segmenter(weights, "cpu")
+    segmenter = BRSSegmenter(weights, "cpu")
     segmenter.set_image(two_squares())
     previous = None
     for count in (1, 2, 3, 4):
@@ -256,7 +258,7 @@ def test_what_starts_from_a_label_starts_from_its_mask(folder: Path, weights: st
     argv = ["segment", "cells.tif", "--fg", "20,20", "--model", weights, "--session", "s.json"]
     correct = ["--labels", "old.tif", "--correct", str(there.max())]
     assert main([argv[0], argv[1], *correct, *argv[2:], "-o", "corrected.tif"]) == 0
-    segmenter = Segmenter(weights, device="cpu")
+    segmenter = BRSSegmenter(weights, device="cpu")
     segmenter.set_image(two_squares())
     expected = segmenter.predict([Click(20, 20)], previous=there > 0).mask
     corrected = read_labels("corrected.tif")
@@ -607,7 +609,7 @@ def test_a_signal_ends_a_command_as_before_once_another_has_run() -> None:
 def test_too_little_memory_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], allocate: Any
 ) -> None:
-    monkeypatch.setattr(segment_command, "run", lambda _: allocate(2**50))
+    monkeypatch.setattr(segment, "run", lambda _: allocate(2**50))
     assert main(["segment", "cells.tif", "-o", "l.tif"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("napari-brs segment: there is not enough memory: ")
@@ -620,7 +622,7 @@ def test_a_mistake_of_the_program_is_not_taken_for_bad_input(
     def fail(_: Any) -> None:
         raise RuntimeError("this must not happen")
 
-    monkeypatch.setattr(segment_command, "run", fail)
+    monkeypatch.setattr(segment, "run", fail)
     with pytest.raises(RuntimeError, match="must not happen"):
         main(["segment", "cells.tif", "-o", "l.tif"])
 

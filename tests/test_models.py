@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_brs import Click, Segmenter
+from napari_brs import Click
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.models import ModelInfo, digest, list_models, load_model, model_info, save_weights
 from napari_brs.networks.brs_live import BRSLive
 
@@ -67,7 +68,7 @@ def test_saved_weights_come_back_to_half_precision_and_predict_the_same(network,
     image = np.random.default_rng(0).integers(0, 255, (40, 50), np.uint8)
     probabilities = []
     for model in (network, weights):
-        segmenter = Segmenter(model, device="cpu")
+        segmenter = BRSSegmenter(model, device="cpu")
         segmenter.set_image(image)
         probabilities.append(segmenter.predict([Click(20, 20)], refine=False).probability)
     np.testing.assert_allclose(*probabilities, atol=0.02)

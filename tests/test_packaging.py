@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_brs import Click, Segmenter
+from napari_brs import Click, open_segmenter
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_brs"
@@ -90,9 +90,8 @@ def test_the_wheel_holds_every_file_of_the_package_the_manifest_and_the_weights(
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     wanted = files_of_the_package() | {
-        f"napari_brs/{folder}/{path.name}"
-        for folder, pattern in (("weights", "*"), ("benchmarks", "*.py"))
-        for path in (ROOT / folder).glob(pattern)
+        f"napari_brs/weights/{path.name}"
+        for path in (ROOT / "weights").glob("*")
         if path.name != TOO_LARGE
     }
     assert f"napari_brs/weights/{WEIGHTS}" in wanted
@@ -108,9 +107,13 @@ def test_the_sdist_holds_what_is_needed_to_build_and_to_test(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    tests = {f"tests/{path.name}" for path in (ROOT / "tests").glob("*.py")}
+    beside = {
+        f"{folder}/{path.name}"
+        for folder in ("tests", "paper")
+        for path in (ROOT / folder).glob("*.py")
+    }
     top = {"napari.yaml", "pyproject.toml", "constraints.txt", "CITATION.cff", "LICENSE"}
-    wanted = {f"src/{name}" for name in files_of_the_package()} | tests | top
+    wanted = {f"src/{name}" for name in files_of_the_package()} | beside | top
     assert sorted((wanted | {f"weights/{WEIGHTS}", "scripts/test"}) - names) == []
 
 
@@ -174,7 +177,7 @@ def test_the_wheel_segments_from_another_folder_just_as_the_checkout_does(instal
     clicks = ("--fg", f"{CELL.row},{CELL.column}")
     call(command, "segment", "cells.tif", *clicks, "-o", "labels.tif", cwd=tmp_path)
     labels = tifffile.imread(tmp_path / "labels.tif")
-    segmenter = Segmenter("brs-live", device="cpu")
+    segmenter = open_segmenter("brs-live", device="cpu")
     segmenter.set_image(tifffile.imread(tmp_path / "cells.tif"))
     expected = segmenter.predict([CELL]).mask
     assert labels.dtype == np.uint16

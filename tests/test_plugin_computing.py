@@ -10,8 +10,8 @@ pytest.importorskip("napari")
 
 from qtpy.QtWidgets import QApplication
 
+from napari_brs.brs.windows import WHOLE
 from napari_brs.plugin.controller import Controller
-from napari_brs.windows import WHOLE
 
 
 def rest(controller: Controller, model: Any, row: float, column: float) -> None:

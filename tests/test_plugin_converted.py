@@ -13,7 +13,7 @@ pytest.importorskip("napari")
 
 import torch
 from qtpy.QtWidgets import QFileDialog, QMessageBox
-from test_converted import Bright, scene
+from test_converted_segmenter import Bright, scene
 
 from napari_brs.plugin.controller import Controller
 from napari_brs.plugin.text import MESSAGES

@@ -14,10 +14,10 @@ pytest.importorskip("napari")
 
 from napari_brs.cli import main
 from napari_brs.clicks import Click
+from napari_brs.io.sessions import save_session
 from napari_brs.models import model_info
 from napari_brs.plugin.controller import Controller
 from napari_brs.plugin.sample_data import FOLDER, phase_contrast
-from napari_brs.session_file import save_session
 
 FLAT = (None, None)
 

@@ -119,9 +119,9 @@ TWO_VIEWERS = """
 import sys
 import numpy as np, napari
 from conftest import User
-import napari_brs.models, napari_brs.segmenter
+import napari_brs.models, napari_brs.brs.segmenter
 from fakes import FakeSegmenter
-napari_brs.segmenter.Segmenter = FakeSegmenter
+napari_brs.brs.segmenter.BRSSegmenter = FakeSegmenter
 napari_brs.models.ModelInfo.available = True
 first, second = napari.Viewer(), napari.Viewer()
 image = first.add_image(np.zeros((100, 100), np.uint8))

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_brs import Segmenter
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.evaluation.protocol import RobotSettings, choose_objects, click_object
 from napari_brs.models import model_info
 
@@ -42,7 +42,7 @@ def test_figures_of_the_card_hold_on_the_sample_images(model, name, objects):
     assert found, f"no figures of {name} in the card"
     labels = np.array(Image.open(SAMPLES / f"{name}_labels.png")).astype(np.int32)
     settings = RobotSettings(max_clicks=5, objects_per_image=objects)
-    segmenter = Segmenter(model, "cpu")
+    segmenter = BRSSegmenter(model, "cpu")
     segmenter.set_image(tifffile.imread(SAMPLES / f"{name}.tif"))
     nothing = np.zeros(labels.shape, bool)
     runs = [

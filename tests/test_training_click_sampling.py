@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from napari_brs.interaction_maps import interaction_maps
+from napari_brs.brs.interaction_maps import interaction_maps
 from napari_brs.training.click_sampling import (
     MAX_DISTANCE,
     add_clicks,

@@ -10,11 +10,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_brs.evaluation.whole_metrics import segmentation_measure
 from napari_brs.metrics import iou
 from napari_brs.models import load_model, model_info
 from napari_brs.networks.unet import UNet
-from napari_brs.opening import open_segmenter
+from napari_brs.segmenters import open_segmenter
+from paper.whole_metrics import segmentation_measure
 
 SAMPLES = Path(__file__).parents[1] / "src/napari_brs/plugin/samples"
 

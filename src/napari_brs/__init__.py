@@ -11,14 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_brs.brs.prediction import Prediction
     from napari_brs.clicks import Click
-    from napari_brs.conversion import make_interactive
+    from napari_brs.converted.network import make_interactive
     from napari_brs.models import list_models
-    from napari_brs.prediction import Prediction
-    from napari_brs.segmenter import Segmenter
+    from napari_brs.segmenters import Segmenter, open_segmenter
+    from napari_brs.session import Session
 
 __version__ = "0.1.0"
-__all__ = ["Click", "Prediction", "Segmenter", "__version__", "list_models", "make_interactive"]
+__all__ = [
+    "Click",
+    "Prediction",
+    "Segmenter",
+    "Session",
+    "__version__",
+    "list_models",
+    "make_interactive",
+    "open_segmenter",
+]
 
 # torch's threads wait for one another after every layer. OpenMP lets them spin meanwhile,
 # which stalls them all where something else runs; it reads this once, when torch loads.
@@ -26,10 +36,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "Click": "napari_brs.clicks",
-    "Prediction": "napari_brs.prediction",
-    "Segmenter": "napari_brs.segmenter",
+    "Prediction": "napari_brs.brs.prediction",
+    "Segmenter": "napari_brs.segmenters",
+    "Session": "napari_brs.session",
+    "open_segmenter": "napari_brs.segmenters",
     "list_models": "napari_brs.models",
-    "make_interactive": "napari_brs.conversion",
+    "make_interactive": "napari_brs.converted.network",
 }
 
 

@@ -1,6 +1,6 @@
 """The command line: ``napari-brs COMMAND``.
 
-Commands live where their work is done and are imported when they are chosen, so
+Commands live in `commands`, one file each, and are imported when they are chosen, so
 that ``--help`` is quick. Whatever is wrong with the input is a ValueError or an
 OSError there; here it becomes one line on stderr and exit code 2.
 """
@@ -14,9 +14,9 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from napari_brs import __version__
@@ -28,20 +28,17 @@ LONGEST_LINE = 2000
 
 
 class Command(NamedTuple):
-    """A subcommand.
+    """A subcommand; the module of its name in `commands` declares its arguments and runs it.
 
     Attributes
     ----------
     help : str
         Its line.
-    prepare : callable
-        Declares its arguments and ``run``.
     window : bool
         Whether it opens one, where an exception may not end it.
     """
 
     help: str
-    prepare: Callable[[argparse.ArgumentParser], None]
     window: bool = False
 
 
@@ -98,126 +95,20 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             name, help=command.help, description=f"{command.help}.", allow_abbrev=False
         )
         if name == chosen:
-            command.prepare(sub)
+            module = import_module(f"napari_brs.commands.{name.replace('-', '_')}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
     return parser
 
 
-def _demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--output",
-        metavar="DIR",
-        help="leave a screenshot and the labels there, and close; without a display "
-        "that is done anyway, in demo-output",
-    )
-
-    def run(args: argparse.Namespace) -> int:
-        from napari_brs.io.outputs import check_outputs
-        from napari_brs.plugin.demo import run_demo
-
-        if args.output is not None:
-            folder, names = Path(args.output), ("screenshot.png", "labels.tif")
-            check_outputs([folder / name for name in names], folder=folder)
-            if folder.is_dir() and not {path.name for path in folder.iterdir()} <= {*names}:
-                raise ValueError(f"{folder} holds other files; a new or an empty one is allowed")
-        return run_demo(args.output)
-
-    parser.set_defaults(run=run)
-
-
-def _segment(parser: argparse.ArgumentParser) -> None:
-    from napari_brs import segment_arguments, segment_command
-
-    segment_arguments.add_arguments(parser)
-    parser.set_defaults(run=segment_command.run)
-
-
-def _evaluate(parser: argparse.ArgumentParser) -> None:
-    from napari_brs.evaluation import command
-
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.run)
-
-
-def _benchmark(parser: argparse.ArgumentParser) -> None:
-    from napari_brs.benchmarking import command
-
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.run)
-
-
-def _train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG.toml", help="a file, or a shipped one: live")
-    parser.add_argument(
-        "--data", metavar="PACK", nargs="+", required=True, help="packs; those named *_val validate"
-    )
-    parser.add_argument("--minutes", type=float, metavar="N", help="default: the configuration's")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", default="runs/train", help="default: %(default)s"
-    )
-
-    def run(args: argparse.Namespace) -> None:
-        try:
-            from napari_brs.training.run import train
-        except ModuleNotFoundError as error:
-            raise ValueError(f'{error}; training needs: pip install "napari-brs[train]"') from None
-        print(
-            train(
-                args.config,
-                args.data,
-                minutes=args.minutes,
-                resume=args.resume,
-                output=args.output,
-            )
-        )
-
-    parser.set_defaults(run=run)
-
-
-def _models(parser: argparse.ArgumentParser) -> None:
-    def run(args: argparse.Namespace) -> None:
-        from napari_brs.models import list_models
-
-        for info in list_models():
-            if info.kind == "classical":
-                size = "-"
-            elif info.available:
-                size = f"{info.path.stat().st_size / 1e6:.1f} MB"
-            else:
-                size = "no weights"
-            print(f"{info.name:<14}{size:>10}  {info.description}")
-
-    parser.set_defaults(run=run)
-
-
-def _import_caffe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL.caffemodel", help="weights of BRS-DenseNet")
-    parser.add_argument("-o", "--output", metavar="OUT.safetensors", required=True)
-
-    def run(args: argparse.Namespace) -> None:
-        from napari_brs.io.outputs import check_outputs
-
-        if Path(args.output).suffix != ".safetensors":
-            raise ValueError(f"{args.output} must end in .safetensors")
-        check_outputs([args.output], [args.model])
-
-        from napari_brs.models import save_weights
-        from napari_brs.networks.caffe import import_caffemodel
-
-        path = save_weights(import_caffemodel(args.model), args.output, "brs-densenet")
-        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; use it with --model {path}")
-
-    parser.set_defaults(run=run)
-
-
 COMMANDS = {
-    "demo": Command("Open napari on sample cells and replay clicks", _demo, window=True),
-    "segment": Command("Segment objects of an image by clicks", _segment),
-    "evaluate": Command("Let a robot click on a dataset pack and measure", _evaluate),
-    "benchmark": Command("Measure how long a click takes on this machine", _benchmark),
-    "train": Command("Train a network on dataset packs", _train),
-    "models": Command("List the models and whether their weights are here", _models),
-    "import-caffe": Command("Convert the released Caffe weights of BRS-DenseNet", _import_caffe),
+    "demo": Command("Open napari on sample cells and replay clicks", window=True),
+    "segment": Command("Segment objects of an image by clicks"),
+    "evaluate": Command("Let a robot click on a dataset pack and measure"),
+    "benchmark": Command("Measure how long a click takes on this machine"),
+    "train": Command("Train a network on dataset packs"),
+    "models": Command("List the models and whether their weights are here"),
+    "import-caffe": Command("Convert the released Caffe weights of BRS-DenseNet"),
 }
 
 

@@ -248,3 +248,31 @@ def _spread(count: int, wanted: int) -> Iterator[int]:
     """`wanted` of `count` indices, evenly spread."""
     for k in range(wanted):
         yield (2 * k + 1) * count // (2 * wanted)
+
+
+class CurrentImage:
+    """The image that a segmenter looks at, once there is one."""
+
+    def __init__(self) -> None:
+        self._source: ImageSource | None = None
+
+    def take(
+        self,
+        image: Any,
+        contrast_limits: tuple[float, float] | None = None,
+        channel: Channel | None = None,
+    ) -> None:
+        """Hold an image; see `ImageSource` for the parameters and errors."""
+        self._source = ImageSource(image, contrast_limits=contrast_limits, channel=channel)
+
+    @property
+    def source(self) -> ImageSource:
+        """The image; RuntimeError if none was set."""
+        if self._source is None:
+            raise RuntimeError("no image was set; call set_image first")
+        return self._source
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.source.shape

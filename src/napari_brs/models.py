@@ -117,7 +117,7 @@ _MODELS = (
         kind="converted",
     ),
     *(
-        ModelInfo(name, description, f"napari_brs.baselines.{builder}", None, kind="classical")
+        ModelInfo(name, description, f"napari_brs.classical.{builder}", None, kind="classical")
         for name, description, builder in (
             (
                 "graph-cut",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.models import load_model
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.networks.folding import fold_batch_norms
-from napari_brs.segmenter import Segmenter
 
 
 class CoarseOnly(InteractiveNetwork):
@@ -38,7 +38,7 @@ class CoarseOnly(InteractiveNetwork):
         return coarse, coarse
 
 
-def open_coarse(model: str | os.PathLike[str], device: str = "auto") -> Segmenter:
+def open_coarse(model: str | os.PathLike[str], device: str = "auto") -> BRSSegmenter:
     """The segmenter for a network without its fine decoder.
 
     Raises
@@ -49,4 +49,4 @@ def open_coarse(model: str | os.PathLike[str], device: str = "auto") -> Segmente
     network = load_model(model)
     if not isinstance(network, InteractiveNetwork):
         raise ValueError(f"{model} has no coarse decoder; networks of the BRS kind are allowed")
-    return Segmenter(CoarseOnly(fold_batch_norms(network)), device)
+    return BRSSegmenter(CoarseOnly(fold_batch_norms(network)), device)

@@ -13,7 +13,7 @@ from scipy.ndimage import find_objects
 
 from napari_brs.clicks import Click
 from napari_brs.metrics import click_accuracy, iou
-from napari_brs.simulation import SignRule, next_click
+from napari_brs.robot import SignRule, click_through
 
 MOST_CLICKS = 1000
 """Clicks that the robot may be allowed on one object."""
@@ -49,7 +49,7 @@ class RobotSettings:
     refine : bool
         Whether clicks that are not obeyed are refined.
     sign_rule : {"distance", "count"}
-        See `next_click`.
+        See `robot.next_click`.
     jitter : bool
         Whether the robot clicks anywhere in the deeper half of the error.
     stop_at : float, optional
@@ -177,35 +177,40 @@ def click_object(
     rng = None
     if settings.jitter:
         rng = np.random.default_rng(list(_digest(settings.seed, image, number)))
-    clicks: list[Click] = []
-    previous: Any = None
-    mask = np.zeros(truth.shape, bool)
-    while len(clicks) < settings.max_clicks:
-        click = next_click(truth, mask, ignore, clicks, sign_rule=settings.sign_rule, rng=rng)
-        if click is None:
-            break
-        clicks.append(click)
-        unrefined: list[Any] = []
+    unrefined: list[Any] = []
 
-        def remember(progress: Any, found: list[Any] = unrefined) -> None:
-            if progress.prediction is not None:
-                found.append(progress.prediction)
+    def remember(progress: Any) -> None:
+        if progress.prediction is not None:
+            unrefined.append(progress.prediction)
 
-        previous = segmenter.predict(
-            tuple(clicks),
+    def predict(clicks: tuple[Click, ...], previous: Any) -> Any:
+        unrefined.clear()
+        return segmenter.predict(
+            clicks,
             previous=previous,
             refine=settings.refine,
             on_progress=remember,
             size_hint=size_hint,
         )
-        mask = previous.mask
+
+    rounds = click_through(
+        predict,
+        truth,
+        ignore,
+        max_clicks=settings.max_clicks,
+        sign_rule=settings.sign_rule,
+        rng=rng,
+    )
+    for made in rounds:
+        click, mask = made.clicks[-1], made.mask
         run.iou.append(round(iou(mask, truth, ignore), 6))
         run.clicks.append([int(click.row), int(click.column), click.positive])
-        run.obeyed.append(round(click_accuracy(mask, clicks), 6))
+        run.obeyed.append(round(click_accuracy(mask, made.clicks), 6))
         before = unrefined[-1].mask if unrefined else mask
-        run.obeyed_before.append(round(click_accuracy(before, clicks), 6))
-        run.seconds.append(round(previous.seconds, 4))
-        run.evaluations.append(previous.refinement.evaluations if previous.refinement else 0)
+        run.obeyed_before.append(round(click_accuracy(before, made.clicks), 6))
+        run.seconds.append(round(made.result.seconds, 4))
+        refinement = made.result.refinement
+        run.evaluations.append(refinement.evaluations if refinement else 0)
         if settings.stop_at is not None and run.iou[-1] >= settings.stop_at:
             break
     return run

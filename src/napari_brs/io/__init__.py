@@ -1,1 +1,1 @@
-"""Reading what is on disk: dataset packs, images, labels and session files."""
+"""Reading and writing what is on disk: packs, images, labels and session files."""

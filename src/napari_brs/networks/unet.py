@@ -57,7 +57,7 @@ class UNet(SegmentationNetwork):
 
     Two outputs: the cells, and their cores, which touch nothing: each cell without
     the pixels near its boundary. Cores tell touching cells apart (see
-    `napari_brs.instances`), so that no gap must be cut into the cells themselves.
+    `napari_brs.labels`), so that no gap must be cut into the cells themselves.
 
     Pixels enter in blocks of two by two, as twelve channels, and leave through a
     pixel shuffle: no detail is lost, and the layers that cost most, those at full

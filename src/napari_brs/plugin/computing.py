@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import notification_manager
 
+from napari_brs.brs.windows import first_window
 from napari_brs.clicks import Click
 from napari_brs.masks import Box
 from napari_brs.plugin.planes import fingerprint, plane_image
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.worker import Doing, Done, Failed, ImagePlane, Job, News, Runner
-from napari_brs.windows import first_window
 
 if TYPE_CHECKING:
     from napari_brs.plugin.controller import Controller

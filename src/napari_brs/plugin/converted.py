@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
+from napari_brs.converted.files import is_own_model
 from napari_brs.models import list_models
-from napari_brs.own_models import is_own_model
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import Position
 

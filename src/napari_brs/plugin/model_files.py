@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_brs.own_models import SUFFIXES
+from napari_brs.converted.files import SUFFIXES
 from napari_brs.plugin.text import MESSAGES
 
 

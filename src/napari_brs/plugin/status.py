@@ -56,6 +56,6 @@ def line(controller: Controller) -> str:
         parts.append(text.describe_scale(prediction.view.scale))
         parts.append(text.describe_obeyed(prediction.clicks_obeyed))
         # Networks that were not trained with clicks may be thrown off by them.
-        parts.append("" if getattr(prediction, "stable", True) else MESSAGES["unstable"])
+        parts.append("" if prediction.stable else MESSAGES["unstable"])
         parts.append(controller.computing.note)
     return " · ".join(part for part in parts if part)

@@ -14,10 +14,10 @@ from napari.utils.notifications import show_warning
 from napari.utils.progress import progress
 from qtpy.QtCore import QTimer
 
-from napari_brs.opening import InteractiveSegmenter, open_segmenter
+from napari_brs.segmenters import Segmenter, open_segmenter
 
 if TYPE_CHECKING:
-    from napari_brs.prediction import Prediction, Progress
+    from napari_brs.brs.prediction import Prediction, Progress
     from napari_brs.session import PlaneState, Position
 
 BAR_MS = 300
@@ -132,7 +132,7 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self._segmenters: dict[tuple[str, str], InteractiveSegmenter] = {}
+        self._segmenters: dict[tuple[str, str], Segmenter] = {}
         self._images: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._proven: set[str] = set()
 
@@ -172,7 +172,7 @@ class Engine:
         if name not in self._segmenters:
             yield Doing(f"loading {job.model}")
             # Here, because this loads torch, which takes seconds.
-            from napari_brs.devices import choose_device
+            from napari_brs.brs.devices import choose_device
 
             try:
                 choose_device(job.device)
@@ -194,7 +194,7 @@ class Engine:
         if job.plane is None:
             yield Doing("looking at the image")
             segmenter.encode(job.around, job.size_hint)
-            yield Done(None, _instances(segmenter))
+            yield Done(None, segmenter.instances())
             return
         yield Doing("segmenting")
 
@@ -215,13 +215,7 @@ class Engine:
             on_progress=on_progress,
             size_hint=job.plane.size_hint,
         )
-        yield Done(prediction, _instances(segmenter))
-
-
-def _instances(segmenter: InteractiveSegmenter) -> Any:
-    """What a segmenter finds without clicks, once computed; None if it needs clicks."""
-    find = getattr(segmenter, "instances", None)
-    return None if find is None else find()
+        yield Done(prediction, segmenter.instances())
 
 
 class Runner:

@@ -17,10 +17,10 @@ from scipy.ndimage import binary_dilation, find_objects
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from napari_brs.instances import object_cores
+from napari_brs.brs.zoom import first_view
 from napari_brs.io.packs import DatasetPack
+from napari_brs.labels import object_cores
 from napari_brs.masks import Box
-from napari_brs.zoom import first_view
 
 from .augment import augment
 from .config import DataConfig

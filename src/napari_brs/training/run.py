@@ -17,13 +17,14 @@ from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 from torch import nn
 from torch.utils.data import DataLoader
 
-from napari_brs.devices import choose_device, has_bfloat16
+from napari_brs.brs.devices import choose_device, has_bfloat16
+from napari_brs.converted.files import model_files
+from napari_brs.converted.torchscript import first_line
 from napari_brs.io.outputs import check_outputs
 from napari_brs.io.packs import DatasetPack
 from napari_brs.models import load_model, model_info, save_weights
 from napari_brs.networks.brs import BRSNetwork
 from napari_brs.networks.densenet import DenseNet121, copy_encoder
-from napari_brs.own_models import first_line, model_files
 
 from .config import ModelConfig, TrainingConfig, load_config
 from .data import Crop, Crops, Item, Order, read_items

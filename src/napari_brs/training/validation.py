@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_brs.clicks import Click
+from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.networks.base import InteractiveNetwork
-from napari_brs.segmenter import Segmenter
-from napari_brs.simulation import next_click
+from napari_brs.robot import click_through
 
 from .data import Item
 
@@ -49,21 +49,16 @@ def click_ious(
     -------
     (len(chosen), clicks) float64
     """
-    segmenter = Segmenter(network, device)
+    segmenter = BRSSegmenter(network, device)
+    predict = partial(segmenter.predict, refine=False)
     result = np.zeros((len(chosen), clicks))
     for row, (item, number) in zip(result, chosen, strict=True):
         truth = item.labels == number
         ignore = item.labels == np.iinfo(item.labels.dtype).max
         segmenter.set_image(item.image)
-        mask, previous, made = np.zeros_like(truth), None, list[Click]()
-        for k in range(clicks):
-            click = next_click(truth, mask, ignore, made)
-            if click is None:
-                row[k:] = 1.0
-                break
-            made.append(click)
-            previous = segmenter.predict(made, previous, refine=False)
-            mask = previous.mask
-            union = (mask | truth) & ~ignore
-            row[k] = (mask & truth & ~ignore).sum() / max(1, union.sum())
+        row[:] = 1.0  # after the last error is gone
+        rounds = click_through(predict, truth, ignore, max_clicks=clicks)
+        for k, made in enumerate(rounds):
+            union = (made.mask | truth) & ~ignore
+            row[k] = (made.mask & truth & ~ignore).sum() / max(1, union.sum())
     return result

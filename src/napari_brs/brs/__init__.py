@@ -1,0 +1,1 @@
+"""Interactive networks on an image: views, interaction maps and backpropagating refinement."""

@@ -1,0 +1,1 @@
+"""The subcommands of ``napari-brs``: each declares its arguments, and runs."""

@@ -1,0 +1,1 @@
+"""Networks that segment without clicks, made clickable without training (Section 3.3)."""
