@@ -27,10 +27,10 @@ PATIENCE = 60
 """Seconds."""
 WORK = f"""
 import json, time
-from napari_brs import Click, Segmenter
+from napari_brs import Click, open_segmenter
 from napari_brs.plugin.sample_data import phase_contrast
 image = phase_contrast()[0][0]
-segmenter = Segmenter("brs-live", "cpu")
+segmenter = open_segmenter("brs-live", "cpu")
 seconds = []
 segmenter.set_image(image)
 for index in range({CLICKS}):
