@@ -147,6 +147,8 @@ def _name(run: Result) -> str:
         text += ", jittered clicks"
     if run.get("size_prior"):
         text += ", told the length of other objects"
+    if run.get("box"):
+        text += ", a box first"
     return text
 
 

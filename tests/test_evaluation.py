@@ -22,6 +22,7 @@ from napari_brs.evaluation.report import comparison, markdown, short_summary
 from napari_brs.evaluation.run import evaluate, to_json
 from napari_brs.evaluation.summary import summarise
 from napari_brs.io.packs import DatasetPack
+from napari_brs.masks import Box
 
 IMAGES, SHAPE = 5, (48, 64)
 
@@ -141,6 +142,23 @@ def test_a_size_prior_is_the_median_length_of_the_other_objects(pack: DatasetPac
     labels = pack.read("0").labels
     assert length_of_others(labels, 2, min_area=180) == 15
     assert length_of_others(labels, 2, min_area=181) is None
+
+
+def test_a_box_counts_as_the_first_click(pack: DatasetPack, monkeypatch: Any) -> None:
+    boxes: list[Box] = []
+
+    def boxed(segmenter: Any, box: Box) -> SimpleNamespace:
+        boxes.append(box)
+        nothing = np.zeros(pack.read("0").labels.shape, bool)
+        return SimpleNamespace(mask=nothing, seconds=0.5, refinement=None)
+
+    monkeypatch.setattr("napari_brs.evaluation.protocol.predict_in_box", boxed)
+    result = evaluate(pack, lambda: Knowing(pack), RobotSettings(box=True), limit=1)
+    (item,) = result["objects"]
+    assert item["iou"] == [0.0, 1.0]
+    assert item["seconds"][0] == 0.5
+    assert boxes == [Box.around(pack.read("0").labels == item["object"])]
+    assert "a box first" in markdown(result)
 
 
 def test_noise_fails_everywhere_and_its_failures_are_listed(pack: DatasetPack) -> None:

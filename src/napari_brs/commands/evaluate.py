@@ -68,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="tell the model the median length of the image's other objects",
     )
+    parser.add_argument(
+        "--box",
+        action="store_true",
+        help="draw a box around the object in place of the first click",
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="all results; an interrupted run goes on"
@@ -129,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         jitter=args.jitter,
         stop_at=args.stop_at,
         size_prior=args.size_prior,
+        box=args.box,
         objects_per_image=args.objects_per_image,
         min_area=args.min_area,
         seed=args.seed,

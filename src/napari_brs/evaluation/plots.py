@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_brs.clicks import Click
-from napari_brs.evaluation.protocol import ClickSegmenter
 from napari_brs.evaluation.summary import mean_per_click
 from napari_brs.io.atomic import atomic
 from napari_brs.io.layouts import Dataset
 from napari_brs.metrics import area_under_curve, iou, iou_per_click
+from napari_brs.segmenters import Segmenter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ LONGEST_NAME = 36
 
 
 def draw_plots(
-    result: Mapping[str, Any], pack: Dataset, segmenter: ClickSegmenter, folder: Path
+    result: Mapping[str, Any], pack: Dataset, segmenter: Segmenter, folder: Path
 ) -> list[Path]:
     """Draw every figure of a run as PNG; needs matplotlib.
 
@@ -43,7 +43,7 @@ def draw_plots(
         As `evaluate` returns it.
     pack : Dataset
         What was evaluated.
-    segmenter : ClickSegmenter
+    segmenter : Segmenter
         What was evaluated: the clicks of the examples are replayed.
     folder : path
         Exists.
@@ -93,9 +93,7 @@ def _curves(path: Path, quantity: str, curves: Mapping[str, Sequence[float]]) ->
     return path
 
 
-def _examples(
-    path: Path, result: Mapping[str, Any], pack: Dataset, segmenter: ClickSegmenter
-) -> Path:
+def _examples(path: Path, result: Mapping[str, Any], pack: Dataset, segmenter: Segmenter) -> Path:
     """The objects with the largest and the smallest AuC, after a few clicks."""
     from matplotlib.figure import Figure
 
@@ -120,7 +118,7 @@ def _example(
     item: Mapping[str, Any],
     refine: bool,
     pack: Dataset,
-    segmenter: ClickSegmenter,
+    segmenter: Segmenter,
 ) -> None:
     sample = pack.read(item["image"])
     truth = sample.labels == item["object"]

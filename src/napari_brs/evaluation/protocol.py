@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from napari_brs.clicks import Click
+from napari_brs.masks import Box
 from napari_brs.metrics import click_accuracy, iou
+from napari_brs.prompts.box import predict_in_box
 from napari_brs.robot import SignRule, click_through
+from napari_brs.segmenters import Segmenter
 
 MOST_CLICKS = 1000
 """Clicks that the robot may be allowed on one object."""
 _LARGEST = 1e9
 """Beyond what can be a figure of a run: an IoU, a position, seconds."""
-
-
-class ClickSegmenter(Protocol):
-    """What can be evaluated; `napari_brs.Segmenter` is one."""
-
-    def set_image(self, image: NDArray[Any], /) -> None:
-        """Take an image (H, W[, C])."""
-
-    def predict(
-        self,
-        clicks: Sequence[Click],
-        *,
-        previous: Any,
-        refine: bool,
-        on_progress: Callable[[Any], None],
-        size_hint: float | None,
-    ) -> Any:
-        """A prediction with ``mask`` (H, W) bool, ``seconds`` and ``refinement``."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +41,8 @@ class RobotSettings:
     size_prior : bool
         Whether the segmenter is told the median length of the image's other objects, as a
         user tells it who has finished some.
+    box : bool
+        Whether the robot draws the object's bounding box in place of its first click.
     objects_per_image, min_area : int
         How many objects of an image are clicked, and the pixels they have at least.
     seed : int
@@ -69,6 +55,7 @@ class RobotSettings:
     jitter: bool = False
     stop_at: float | None = None
     size_prior: bool = False
+    box: bool = False
     objects_per_image: int = 1
     min_area: int = 100
     seed: int = 0
@@ -92,8 +79,8 @@ class ObjectRun:
 
     ``obeyed`` is the share of all clicks so far that have their label in the
     mask, ``obeyed_before`` the same before refinement; ``clicks`` are
-    [row, column, positive]; ``size_hint`` is what the segmenter was told of the
-    object's length, in pixels.
+    [row, column, positive], a box counting as a click in its centre; ``size_hint``
+    is what the segmenter was told of the object's length, in pixels.
     """
 
     image: str
@@ -151,7 +138,7 @@ def choose_objects(labels: NDArray[np.int32], image: str, settings: RobotSetting
 
 
 def click_object(
-    segmenter: ClickSegmenter,
+    segmenter: Segmenter,
     truth: NDArray[np.bool_],
     ignore: NDArray[np.bool_],
     image: str,
@@ -163,7 +150,7 @@ def click_object(
 
     Parameters
     ----------
-    segmenter : ClickSegmenter
+    segmenter : Segmenter
         Has the image set.
     truth, ignore : (H, W) bool
     image : str
@@ -193,25 +180,36 @@ def click_object(
             size_hint=size_hint,
         )
 
+    def note(clicks: tuple[Click, ...], last: Click, made: Any) -> bool:
+        """Whether the robot goes on."""
+        run.iou.append(round(iou(made.mask, truth, ignore), 6))
+        run.clicks.append([int(last.row), int(last.column), last.positive])
+        before = unrefined[-1] if unrefined else made
+        for obeyed, mask in ((run.obeyed, made.mask), (run.obeyed_before, before.mask)):
+            obeyed.append(round(click_accuracy(mask, clicks), 6) if clicks else 1.0)
+        run.seconds.append(round(made.seconds, 4))
+        run.evaluations.append(made.refinement.evaluations if made.refinement else 0)
+        return settings.stop_at is None or run.iou[-1] < settings.stop_at
+
+    boxed = None
+    if settings.box:
+        box = Box.around(truth)
+        assert box is not None
+        boxed = predict_in_box(segmenter, box)
+        centre = Click((box.top + box.bottom - 1) // 2, (box.left + box.right - 1) // 2)
+        if not note((), centre, boxed):
+            return run
     rounds = click_through(
         predict,
         truth,
         ignore,
-        max_clicks=settings.max_clicks,
+        max_clicks=settings.max_clicks - settings.box,
+        start=boxed,
         sign_rule=settings.sign_rule,
         rng=rng,
     )
     for made in rounds:
-        click, mask = made.clicks[-1], made.mask
-        run.iou.append(round(iou(mask, truth, ignore), 6))
-        run.clicks.append([int(click.row), int(click.column), click.positive])
-        run.obeyed.append(round(click_accuracy(mask, made.clicks), 6))
-        before = unrefined[-1].mask if unrefined else mask
-        run.obeyed_before.append(round(click_accuracy(before, made.clicks), 6))
-        run.seconds.append(round(made.result.seconds, 4))
-        refinement = made.result.refinement
-        run.evaluations.append(refinement.evaluations if refinement else 0)
-        if settings.stop_at is not None and run.iou[-1] >= settings.stop_at:
+        if not note(made.clicks, made.clicks[-1], made.result):
             break
     return run
 

@@ -95,6 +95,8 @@ def _scope(result: Mapping[str, Any]) -> str:
         text += ", jittered clicks"
     if result.get("size_prior"):
         text += ", told the length of other objects"
+    if result.get("box"):
+        text += ", a box first"
     if result["stop_at"] is not None:
         text += f", stopped at IoU {result['stop_at']:g}"
     return text

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_brs.evaluation.protocol import (
-    ClickSegmenter,
     RobotSettings,
     are_runs,
     choose_objects,
@@ -25,8 +24,9 @@ from napari_brs.evaluation.summary import summarise
 from napari_brs.io.atomic import write_text
 from napari_brs.io.json_files import parse_json
 from napari_brs.io.layouts import Dataset
+from napari_brs.segmenters import Segmenter
 
-MakeSegmenter = Callable[[], ClickSegmenter]
+MakeSegmenter = Callable[[], Segmenter]
 Found = tuple[str, list[dict[str, Any]]]
 """An image's name and what happened to its objects."""
 _ELSEWHERE = "delete it, or write the results elsewhere"
@@ -172,7 +172,7 @@ def _in_parallel(
             pool.shutdown(cancel_futures=True)
 
 
-_worker: tuple[Dataset, ClickSegmenter, RobotSettings]
+_worker: tuple[Dataset, Segmenter, RobotSettings]
 
 
 def _start_worker(pack: Dataset, make_segmenter: MakeSegmenter, settings: RobotSettings) -> None:
@@ -186,9 +186,7 @@ def _work(name: str) -> Found:
     return _run_image(*_worker, name)
 
 
-def _run_image(
-    pack: Dataset, segmenter: ClickSegmenter, settings: RobotSettings, name: str
-) -> Found:
+def _run_image(pack: Dataset, segmenter: Segmenter, settings: RobotSettings, name: str) -> Found:
     sample = pack.read(name)
     numbers = choose_objects(sample.labels, name, settings)
     if numbers:

@@ -1,0 +1,1 @@
+"""Boxes and strokes in place of clicks."""
