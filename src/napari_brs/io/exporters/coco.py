@@ -35,7 +35,8 @@ def write(labelled: LabelledImage, path: Path) -> None:
     if (unnamed or not names) and UNNAMED not in names:
         names.append(UNNAMED)
     categories = {name: number for number, name in enumerate(names, 1)}
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, plane in enumerate(labelled.planes(), 1):
         images.append(
             {"id": number, "file_name": labelled.image_name, "width": columns, "height": rows}
@@ -99,4 +100,4 @@ def run_lengths(region: Region, rows: int, columns: int) -> list[int]:
     begins, ends = np.delete(begins, joined + 1), np.delete(ends, joined)
     edges = np.column_stack([begins, ends]).ravel()
     counts: list[int] = np.diff(edges, prepend=0, append=rows * columns).tolist()
-    return counts
+    return counts if counts[-1] else counts[:-1]

@@ -221,8 +221,9 @@ def compact(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """
     found, numbers = np.unique(labels, return_inverse=True)
     background = int(found[0] == 0)  # labels may cover everything
-    numbers = numbers.reshape(labels.shape).astype(np.int32) + (1 - background)
-    return found[background:], numbers
+    numbered = numbers.reshape(labels.shape).astype(np.int32)
+    numbered += 1 - background
+    return found[background:], numbered
 
 
 def _check_labels(labels: Any) -> None:

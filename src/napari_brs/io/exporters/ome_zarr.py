@@ -62,16 +62,19 @@ def write(labelled: LabelledImage, path: Path) -> None:
         return
     order = [axis for axis in _ORDER if axis in labelled.axes]
     labels = labelled.labels.transpose([labelled.axes.index(axis) for axis in order])
-    transforms = [{"type": "scale", "scale": [labelled.size_of(axis) for axis in order]}]
+    transforms: list[dict[str, Any]] = [
+        {"type": "scale", "scale": [labelled.size_of(axis) for axis in order]}
+    ]
     with new_folder(path) as partial:
         group = zarr.open_group(partial, mode="w", zarr_format=3)
         levels = _write_levels(group, labels.astype(labelled.dtype, copy=False), transforms)
-        multiscale = {"name": NAME, "axes": [_axis(axis, labelled.unit) for axis in order]}
-        group.attrs["ome"] = {
+        axes = [_axis(axis, labelled.unit) for axis in order]
+        content: dict[str, Any] = {
             "version": "0.5",
-            "multiscales": [multiscale | {"datasets": levels}],
+            "multiscales": [{"name": NAME, "axes": axes, "datasets": levels}],
             "image-label": _image_label(labelled),
         }
+        group.attrs["ome"] = content
 
 
 def _write_into(zarr: Any, labelled: LabelledImage, path: Path) -> None:
@@ -100,9 +103,9 @@ def _write_into(zarr: Any, labelled: LabelledImage, path: Path) -> None:
     with new_folder(path / "labels" / name) as partial:
         group = zarr.open_group(partial, mode="w", zarr_format=version)
         levels = _write_levels(group, labels.astype(labelled.dtype, copy=False), transforms)
-        multiscale = {"name": name, "axes": [image["axes"][place] for place in kept]}
-        content = {
-            "multiscales": [multiscale | {"datasets": levels}],
+        axes = [image["axes"][place] for place in kept]
+        content: dict[str, Any] = {
+            "multiscales": [{"name": name, "axes": axes, "datasets": levels}],
             "image-label": _image_label(labelled) | {"source": {"image": "../../"}},
         }
         if version == 3:

@@ -74,7 +74,7 @@ def _rings(piece: NDArray[np.bool_]) -> list[Ring]:
     is_right = is_lower ^ at_falling
     along_row = _partners(np.lexsort((is_right, points[:, 1], points[:, 0])))
     along_column = _partners(np.lexsort((is_lower, points[:, 0], points[:, 1])))
-    rings = []
+    rings: list[Ring] = []
     left_over = np.ones(len(points), bool)
     for start in np.lexsort((is_right, points[:, 1], points[:, 0])):
         if not left_over[start]:
@@ -96,7 +96,7 @@ def _partners(order: NDArray[np.intp]) -> list[int]:
     """Entries 0 and 1 of an order are each other's partners, 2 and 3, and so on."""
     partner = np.empty_like(order)
     partner[order[0::2]], partner[order[1::2]] = order[1::2], order[0::2]
-    return partner.tolist()
+    return [int(place) for place in partner]
 
 
 def signed_area(ring: Ring) -> float:

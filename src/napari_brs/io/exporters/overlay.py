@@ -52,7 +52,7 @@ def _picture(numbers: NDArray[np.int32], table: NDArray[np.uint8], image: Any) -
 
     source = ImageSource(image)
     picture = np.rint(source.read(0, 0, *source.shape)).astype(np.uint8)
-    edge = find_boundaries(numbers, mode="inner")
+    edge = find_boundaries(numbers, mode="inner")  # type: ignore[no-untyped-call]
     picture[edge] = table[numbers[edge]]
     return picture
 

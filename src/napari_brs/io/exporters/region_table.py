@@ -81,7 +81,9 @@ def _measure(labelled: LabelledImage, numbers: NDArray[Any], image: Any) -> dict
         wanted += _ISOTROPIC if len(set(spacing)) == 1 else ()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of objects too small to have a hull
-        table = regionprops_table(numbers, properties=wanted, spacing=spacing)
+        table = regionprops_table(  # type: ignore[no-untyped-call]
+            numbers, properties=wanted, spacing=spacing
+        )
         named: dict[str, Any] = {}
         for key, values in table.items():
             name, _, number = key.partition("-")
@@ -95,6 +97,8 @@ def _measure(labelled: LabelledImage, numbers: NDArray[Any], image: Any) -> dict
         if image is not None:
             stack = image if image.ndim > numbers.ndim else image[..., None]
             for place, channel in enumerate(labelled.channels):
-                measured = regionprops_table(numbers, stack[..., place], properties=INTENSITIES)
+                measured = regionprops_table(  # type: ignore[no-untyped-call]
+                    numbers, stack[..., place], properties=INTENSITIES
+                )
                 named |= {f"{name}-{channel}": values for name, values in measured.items()}
     return named
