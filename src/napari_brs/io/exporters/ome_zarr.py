@@ -67,8 +67,8 @@ def write(labelled: LabelledImage, path: Path) -> None:
     ]
     with new_folder(path) as partial:
         group = zarr.open_group(partial, mode="w", zarr_format=3)
-        levels = _write_levels(group, labels.astype(labelled.dtype, copy=False), transforms)
         axes = [_axis(axis, labelled.unit) for axis in order]
+        levels = _write_levels(group, labels.astype(labelled.dtype, copy=False), transforms, axes)
         content: dict[str, Any] = {
             "version": "0.5",
             "multiscales": [{"name": NAME, "axes": axes, "datasets": levels}],
@@ -102,8 +102,8 @@ def _write_into(zarr: Any, labelled: LabelledImage, path: Path) -> None:
         name = f"{NAME}-{number}"
     with new_folder(path / "labels" / name) as partial:
         group = zarr.open_group(partial, mode="w", zarr_format=version)
-        levels = _write_levels(group, labels.astype(labelled.dtype, copy=False), transforms)
         axes = [image["axes"][place] for place in kept]
+        levels = _write_levels(group, labels.astype(labelled.dtype, copy=False), transforms, axes)
         content: dict[str, Any] = {
             "multiscales": [{"name": name, "axes": axes, "datasets": levels}],
             "image-label": _image_label(labelled) | {"source": {"image": "../../"}},
@@ -136,18 +136,21 @@ def _as_in_image(labelled: LabelledImage, names: list[str], shape: list[int]) ->
 
 
 def _write_levels(
-    group: Any, labels: NDArray[Any], transforms: list[dict[str, Any]]
+    group: Any, labels: NDArray[Any], transforms: list[dict[str, Any]], axes: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Write a pyramid; its ``datasets``.
 
     Every second pixel is kept: its centre is that of the coarser pixel, so nothing shifts.
     """
     datasets: list[dict[str, Any]] = []
+    names = {"dimension_names": [axis["name"] for axis in axes]}
+    named = names if group.metadata.zarr_format == 3 else {}
     step = 1
     while True:
         level = labels[..., ::step, ::step]
         chunks = (1,) * (labels.ndim - 2) + tuple(min(_CHUNK, side) for side in level.shape[-2:])
-        group.create_array(str(len(datasets)), data=np.ascontiguousarray(level), chunks=chunks)
+        level = np.ascontiguousarray(level)
+        group.create_array(str(len(datasets)), data=level, chunks=chunks, **named)
         coarser = [
             {"type": "scale", "scale": [*t["scale"][:-2], *(s * step for s in t["scale"][-2:])]}
             if t["type"] == "scale"
