@@ -12,7 +12,7 @@ ROWS, COLUMNS = 60, 80
 
 
 def plane(**known: Any) -> LabelledImage:
-    """A ring with a core (3), two pieces that touch at a corner (7), and a high id at the border."""
+    """A ring with a core (3), two pieces that touch at a corner (7), a high id at the border."""
     labels = np.zeros((ROWS, COLUMNS), np.uint32)
     labels[10:30, 10:30] = 3
     labels[14:26, 14:26] = 0

@@ -24,7 +24,9 @@ def folder(tmp_path, monkeypatch):
     register_brightness()
     tifffile.imwrite("img.tif", two_squares())
     tifffile.imwrite("lab.tif", plane().labels)
-    tifffile.imwrite("film.tif", series().labels, metadata={"axes": "TYX"})
+    tifffile.imwrite(
+        "film.tif", series().labels, photometric="minisblack", metadata={"axes": "TYX"}
+    )
     (tmp_path / "t.csv").write_text("id,name,class,parent\n3,Anna,cell,\n5,,,8\n6,,,8\n")
     weights(tmp_path / "w.safetensors")
     (tmp_path / "s.json").write_text(json.dumps(SESSION))

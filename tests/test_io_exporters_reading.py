@@ -17,7 +17,7 @@ from napari_brs.io.exporters.reading import (
 
 
 def tiff(path, array, axes):
-    tifffile.imwrite(path, array, metadata={"axes": axes})
+    tifffile.imwrite(path, array, photometric="minisblack", metadata={"axes": axes})
     return path
 
 

@@ -115,7 +115,7 @@ def test_ctc_refuses_masks_of_another_series_and_ids_beyond_16_bits(tmp_path):
     with pytest.raises(ValueError, match="object 70000 has no place in 16 bits"):
         ctc.write(high, tmp_path / "man_track.txt")
     (tmp_path / "man_track009.tif").touch()
-    with pytest.raises(ValueError, match="man_track009.tif is a mask of another series"):
+    with pytest.raises(ValueError, match="is a mask of another series"):
         ctc.write(series(), tmp_path / "man_track.txt")
     assert len(list(tmp_path.iterdir())) == 1
 

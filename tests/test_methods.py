@@ -32,9 +32,9 @@ def test_the_paragraph_tells_model_parameters_objects_clicks_and_corrections():
         f"napari-brs {__version__}",
         "model brs-live (weights SHA-256 ba67b69b89ca2cc3…)",
         "probability above 0.4",
-        "4 clicks were made (2 foreground, 2 background): 2.0 an object on average",
+        "Clicks: 4 (2 foreground, 2 background), 2.0 an object on average",
         "1 to 3",
-        "2 clicks corrected a mask; 1 of 2 objects took a single click",
+        "Of these, 2 corrected a mask; 1 of 2 objects took a single click",
     ):
         assert part in text
 

@@ -56,8 +56,9 @@ def methods_text(session: Session) -> str:
     corrections = sum(counts) - in_planes
     sizes = " × ".join(map(str, session.shape))
     where = f" in {_number(len(positions), 'plane')}" if len(session.shape) > 2 else ""
+    were = "was" if len(clicked) == 1 else "were"
     sentences = [
-        f"{_number(len(clicked), 'object')} were segmented{where} of an image of {sizes} pixels "
+        f"{_number(len(clicked), 'object')} {were} segmented{where} of an image of {sizes} pixels "
         f"by foreground and background clicks with napari-brs {__version__}{_versions()}, "
         f"{_model(session.model)}.",
         f"Pixels with a probability above {session.threshold:g} were taken as the object"
@@ -67,13 +68,13 @@ def methods_text(session: Session) -> str:
             else "; grey values were shown between {:g} and {:g}".format(*session.contrast_limits)
         )
         + ".",
-        f"{_number(len(signs), 'click')} were made ({sum(signs)} foreground, "
-        f"{len(signs) - sum(signs)} background): {mean(counts):.1f} an object on average, "
+        f"Clicks: {len(signs)} ({sum(signs)} foreground, "
+        f"{len(signs) - sum(signs)} background), {mean(counts):.1f} an object on average, "
         f"{median(counts):g} in the median, {min(counts)} to {max(counts)}.",
-        f"{_number(corrections, 'click')} corrected a mask; {counts.count(1)} of "
+        f"Of these, {corrections} corrected a mask; {counts.count(1)} of "
         f"{_number(len(clicked), 'object')} took a single click.",
     ]
-    return " ".join(sentence.replace(" 1 objects were", " 1 object was") for sentence in sentences)
+    return " ".join(sentences)
 
 
 def _model(model: str) -> str:

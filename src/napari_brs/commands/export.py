@@ -104,8 +104,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--methods needs a session; {args.source} is none")
     if args.output is not None:
         _write(args, session)
-    if args.methods:
-        assert session is not None
+    if args.methods and session is not None:
         print(f"{methods_text(session)}\n\n{bibtex()}", end="")
 
 
@@ -115,7 +114,8 @@ def _write(args: argparse.Namespace, session: Session | None) -> None:
     path = Path(args.output)
     model = () if session is None else model_files(session.model)
     inputs = [args.source, args.image, args.objects, *model]
-    check_outputs([], inputs)
+    # A store that is there gets labels added; what changes in it is known later.
+    check_outputs([] if path.is_dir() else [path], inputs)
     if session is None:
         labels, axes = read_label_stack(args.source, args.axes)
     else:
