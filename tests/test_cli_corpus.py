@@ -317,7 +317,7 @@ CASES: dict[str, str] = {
     "train own.toml --data many -o run": "which would be lost",
     "import-caffe w.safetensors -o w.safetensors": "it is an input",
     f"{EXPORT} ./lab.tif": "it is an input",
-    f"{EXPORT} o.csv --image img.tif --objects o.csv": "No such file",
+    f"{EXPORT} o.csv --image img.tif --objects o.csv": "it is an input",
     f"{EXPORT} t.csv --objects t.csv": "it is an input",
     f"{EXPORT} soft.tif --image img.tif": "it is an input",
     "export s.json --image img.tif -o s.json": "it is an input",
