@@ -204,6 +204,9 @@ FILES: dict[str, Callable[[Path], object]] = {
     "pipe.json": lambda path: os.mkfifo(path),  # Windows has none
     "folder": Path.mkdir,
     "notes.txt": text("just\nnotes\n"),
+    "t.csv": text("id,name\n3,Anna\n"),
+    "circle.csv": text("id,parent\n3,4\n4,3\n"),
+    "shape.tif": lambda path: tifffile.imwrite(path, np.zeros((5, 7), np.uint8)),
     # sessions
     "s.json": text(json.dumps(SESSION)),
     "deep.json": text(DEEP),
@@ -281,6 +284,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 # Command line -> what its message must say. Of segment the network is the one above.
 
 SEGMENT = "segment img.tif --fg 20,20 --model w.safetensors"
+EXPORT = "export lab.tif -o"
 WHOLE = "segment img.tif --whole -o l.tif --trust --model"
 EVALUATE = "evaluate pack --model w.safetensors --device cpu"
 TRAIN = "train live.toml --data many -o out"
@@ -312,6 +316,13 @@ CASES: dict[str, str] = {
     "train live.toml --data many -o many": "it lies in many",
     "train own.toml --data many -o run": "which would be lost",
     "import-caffe w.safetensors -o w.safetensors": "it is an input",
+    f"{EXPORT} ./lab.tif": "it is an input",
+    f"{EXPORT} o.csv --image img.tif --objects o.csv": "it is an input",
+    f"{EXPORT} t.csv --objects t.csv": "it is an input",
+    f"{EXPORT} soft.tif --image img.tif": "it is an input",
+    "export s.json --image img.tif -o s.json": "it is an input",
+    "export s.json --image img.tif -o hard.tif": "it is an input",
+    "export vast.zarr -o vast.zarr/o.tif": "lies in vast.zarr",
     "benchmark --model w.safetensors --json w.safetensors": "it is an input",
     # arguments
     f"{SEGMENT} -o l.tif --model ''": "unknown model ''",
@@ -364,6 +375,32 @@ CASES: dict[str, str] = {
     "demo --output .": "holds other files",
     "demo --output ''": "holds other files",
     f"demo --output {'l' * 400}": "File name too long",
+    "export lab.tif": "nothing to do: -o FILE or --methods",
+    f"{EXPORT} ''": "cannot export to .*names in",
+    f"{EXPORT} o.xyz": r"cannot export to o\.xyz: names in \.tif, ",
+    f"{EXPORT} folder/no/o.tif": "there is no folder",
+    f"{EXPORT} {'l' * 400}.tif": "File name too long",
+    f"{EXPORT} folder.csv --objects ''": "the name of an input is empty",
+    f"{EXPORT} o.csv --image ''": "the name of an input is empty",
+    f"{EXPORT} o.csv --axes TYX": "'TYX' does not name its axes",
+    f"{EXPORT} o.csv --axes YY": "does not name its axes",
+    f"{EXPORT} o.csv --pixel-size nan": "pixel_size",
+    f"{EXPORT} o.csv --pixel-size 1,2,3": "--pixel-size has 3 numbers",
+    f"{EXPORT} o.csv --pixel-size x": "'x' is no pixel size",
+    f"{EXPORT} o.csv --unit furlong": "unit is 'furlong'",
+    f"{EXPORT} o.csv --objects notes.txt": "no table of objects",
+    f"{EXPORT} o.csv --objects circle.csv": "go round in a circle",
+    f"{EXPORT} o.csv --image shape.tif": "the labels have",
+    f"{EXPORT} man_track.txt": "tracks need",
+    f"{EXPORT} o.geff": "tracks need",
+    f"{EXPORT} o.tif --methods": "--methods needs a session",
+    "export soft.tif -o o.tif --methods": "--methods needs a session",
+    "export beyond.tif -o o.tif": "4294967295 are allowed",
+    "export notes.txt -o o.tif": "not an image",
+    f"{EXPORT} vast.zarr": "is no OME-Zarr image",
+    "export s.json -o o.tif": "--image is needed",
+    "export deep.json --image img.tif -o o.tif": "deep.json is not a JSON file",
+    "export s.json --image shape.tif -o o.tif": "made on an image of shape",
     "import-caffe /dev/zero -o net.safetensors": "no such file: /dev/zero",
     "train /dev/zero --data many -o out": "no training configuration '/dev/zero'",
     "segment img.tif --replay /dev/zero -o l.tif": "larger than 256 MiB",

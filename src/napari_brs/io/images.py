@@ -64,6 +64,27 @@ def read_plane(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Pla
         If it is not an image of these kinds, or the indices do not fit.
     """
     path = Path(path)
+    array, axes = read_stack(path)
+    return _choose(path, array, axes, indices)
+
+
+def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any:
+    """The pixels of `read_plane`: (H, W) or (H, W, C), an array or a lazy one."""
+    return read_plane(path, indices).pixels
+
+
+def read_stack(path: str | os.PathLike[str]) -> tuple[Any, str]:
+    """All of an image file, and a letter for each of its axes.
+
+    Kinds of files and errors are those of `read_plane`.
+
+    Returns
+    -------
+    array-like, str
+        A numpy array, or a lazy one. Letters are those of TIFF: T, Z, Y, X, C or S for
+        channels, and others, such as Q, for what the file does not say.
+    """
+    path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     reader = _read_zarr if path.is_dir() else _READERS.get(path.suffix.lower())
@@ -75,12 +96,7 @@ def read_plane(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Pla
         raise ValueError(
             f"{path} is not an image that can be read ({error}); {KINDS} are allowed"
         ) from error
-    return _choose(path, array, axes or _guess_axes(path, array.shape), indices)
-
-
-def read_image(path: str | os.PathLike[str], indices: Sequence[int] = ()) -> Any:
-    """The pixels of `read_plane`: (H, W) or (H, W, C), an array or a lazy one."""
-    return read_plane(path, indices).pixels
+    return array, axes or _guess_axes(path, array.shape)
 
 
 class LazyPlane:
