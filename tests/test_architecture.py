@@ -142,6 +142,6 @@ from napari_brs.plugin.dock import Dock
 viewer = ViewerModel()
 viewer.add_image(np.zeros((8, 8), np.uint8))
 dock = Dock(viewer)
-assert dock.controller.image is viewer.layers[0]
+assert dock.controller.state.image is viewer.layers[0]
 """
     assert "torch" not in loaded_by(program)
