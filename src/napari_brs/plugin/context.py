@@ -121,7 +121,7 @@ class Context:
             self.image_chosen.emit(image)
             for layer in self.work.layers:
                 self.layer_added.emit(layer, self.work.kind_of(layer))
-            for layer in self.work.aids:
+            for layer in self.work.helpers:
                 layer.visible = self._visible.pop(layer, True)
             try:
                 self.make_layers()
@@ -134,7 +134,7 @@ class Context:
     def _leave(self) -> None:
         if self.work is not None:
             self.image_left.emit(self.image)
-            for layer in self.work.aids:
+            for layer in self.work.helpers:
                 self._visible[layer] = layer.visible
                 layer.visible = False
             self.take_paint()
@@ -241,7 +241,7 @@ class Context:
         layer = plain(layer)
         if self.image is None or not fits(layer, self.image) or not is_writable(layer):
             return False
-        return not self._is_aid(layer)
+        return not self._is_helper(layer)
 
     def set_objects_layer(self, layer: Any) -> None:
         """Choose the labels layer that objects are written to; clicks stay above it.
@@ -259,19 +259,19 @@ class Context:
             raise ValueError(f"{layer} is no labels layer of shape {self.work.session.shape}")
         if not is_writable(layer):
             raise ValueError(MESSAGES["not editable"].format(name=layer.name))
-        if self._is_aid(layer):
+        if self._is_helper(layer):
             raise ValueError(MESSAGES["helper"].format(name=layer.name))
         if self.work.objects is not None:
             self.layer_left.emit(self.work.objects)
         self.work.objects = layer
         self.layer_added.emit(layer, "objects")
-        self.work.raise_aids(self.viewer)
+        self.work.raise_helpers(self.viewer)
         self.number()
         self.refresh()
 
-    def _is_aid(self, layer: Layer) -> bool:
+    def _is_helper(self, layer: Layer) -> bool:
         """Whether a layer shows the clicks or the mask of this image or another."""
-        return any(layer is aid for work in kept.workspaces(self.viewer) for aid in work.aids)
+        return any(layer is aid for work in kept.workspaces(self.viewer) for aid in work.helpers)
 
     # ids, and what was painted
 

@@ -27,7 +27,7 @@ WINDOW = (1400, 900)
 PAUSE = 0.6
 """Seconds between clicks, so that one can follow."""
 PATIENCE = 600.0
-"""Seconds that a mask may take on a machine that has other things to do."""
+"""Seconds that a mask may take on a busy machine."""
 
 CELLS: tuple[tuple[Click, ...], ...] = (
     (Click(14, 171), Click(33, 184)),

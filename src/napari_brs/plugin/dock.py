@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -77,7 +78,6 @@ class Dock(QWidget):
         return {name: one for section in self.sections for name, one in section.controls.items()}
 
     def _lay_out(self) -> None:
-        align(self.sections)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 4, 0)
@@ -163,6 +163,11 @@ class Dock(QWidget):
             self.controller.close()
         return super().event(event)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        # How wide labels are is known once napari has given its style.
+        align(self.sections)
+        super().showEvent(event)
+
     # to the controls
 
     def reset_choices(self, *_: Any) -> None:
@@ -191,11 +196,11 @@ class _Scroll(QScrollArea):
         inside = self.widget()
         return QSize(self._width(), 0 if inside is None else inside.sizeHint().height())
 
-    def event(self, event: QEvent | None) -> bool:
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         # napari gives its style after the dock is made, and fonts and margins with it.
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
-        return super().event(event)
+        return super().eventFilter(watched, event)
 
     def _width(self) -> int:
         inside, bar = self.widget(), self.verticalScrollBar()

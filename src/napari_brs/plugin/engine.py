@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_brs.prediction import Prediction, Progress
 
 REPORT_SECONDS = 0.05
-"""Refinement tells of itself no more often than this; the window has other things to do."""
+"""Refinement reports no more often than this, so that drawing its progress costs little."""
 
 
 class Doing(NamedTuple):

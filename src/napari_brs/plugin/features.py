@@ -60,13 +60,10 @@ class Features:
         where the mouse is.
         """
         context = self._context
-        if context.closed or context.state.problems or self._jobs.segmenting:
+        if context.closed or context.state.problems or self._jobs.asked:
             return
-        settings, image, mouse = (
-            context.settings,
-            context.image_plane(),
-            context.nearest_to_cursor(),
-        )
+        settings, image = context.settings, context.image_plane()
+        mouse = context.nearest_to_cursor()
         size = None if context.state.whole_image else context.size_hint(mouse)
         if self.note(image, mouse, size) or again:
             self._jobs.submit(
@@ -94,10 +91,8 @@ class Features:
         window = Box(0, 0, *shape)
         if not context.state.whole_image:
             window = first_window(shape, Box(row, column, row + 1, column + 1), size_hint)
-        before, self._looked_at = (
-            self._looked_at,
-            (settings.model, settings.device, image.key, window),
-        )
+        before = self._looked_at
+        self._looked_at = (settings.model, settings.device, image.key, window)
         return self._looked_at != before
 
     def _forget(self) -> None:

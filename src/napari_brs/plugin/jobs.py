@@ -46,9 +46,9 @@ class Jobs:
         return self._runner.busy
 
     @property
-    def segmenting(self) -> bool:
-        """Whether clicks are being segmented, or wait for it."""
-        return self._runner.segmenting
+    def asked(self) -> bool:
+        """Whether something that the user asked for runs or waits, not features only."""
+        return self._runner.asked
 
     def submit(self, job: Job) -> None:
         """Run a job; what runs already gives way."""

@@ -31,12 +31,12 @@ class LayerChanges:
         if work is None:
             return
         if layer is context.image:
-            aids = work.aids
+            helpers = work.helpers
             self._jobs.cancel()
             context.choose(None)
             kept.forget(context.viewer, layer)
             # Later: napari may be in the middle of removing several layers.
-            QTimer.singleShot(0, lambda: self._remove(aids))
+            QTimer.singleShot(0, lambda: self._remove(helpers))
         elif any(layer is one for one in work.layers):
             work.lose(layer)
             context.layer_left.emit(layer)

@@ -37,7 +37,7 @@ def click_callback(
         while event.type == "mouse_move":
             if np.linalg.norm(np.asarray(event.pos) - start) > DRAG_PIXELS:
                 return
-            # A hand is never quite still; the image should be.
+            # Small movements during a click must not pan the image.
             event.handled = True
             yield
         on_click(where, background)

@@ -10,7 +10,7 @@ from napari.utils.notifications import show_warning
 from napari.utils.progress import progress
 from qtpy.QtCore import QTimer
 
-from napari_brs.plugin.engine import Engine, Job, News, SegmentJob
+from napari_brs.plugin.engine import Engine, FeatureJob, Job, News
 
 BAR_MS = 300
 """What takes longer is shown by a bar: to draw one takes longer than to segment."""
@@ -48,9 +48,10 @@ class Runner:
         return self.running is not None
 
     @property
-    def segmenting(self) -> bool:
-        """Whether clicks are being segmented, or wait for it."""
-        return any(isinstance(job, SegmentJob) for job in (self.running, self._next))
+    def asked(self) -> bool:
+        """Whether something that the user asked for runs or waits, not features only."""
+        jobs = (self.running, self._next)
+        return any(job is not None and not isinstance(job, FeatureJob) for job in jobs)
 
     def submit(self, job: Job) -> None:
         """Run a job now, or as soon as the one that runs has stopped."""

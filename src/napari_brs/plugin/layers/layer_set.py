@@ -47,16 +47,16 @@ class LayerSet:
         self._put_away: list[Layer] = []
 
     @property
-    def aids(self) -> list[Layer]:
+    def helpers(self) -> list[Layer]:
         """The layers that serve the work only, from below: preview and clicks."""
         preview = None if self.preview is None else self.preview.layer
-        aids = (preview, self.background, self.foreground)
-        return [layer for layer in aids if layer is not None]
+        helpers = (preview, self.background, self.foreground)
+        return [layer for layer in helpers if layer is not None]
 
     @property
     def layers(self) -> list[Layer]:
         """All of them, from below."""
-        return [*([] if self.objects is None else [self.objects]), *self.aids]
+        return [*([] if self.objects is None else [self.objects]), *self.helpers]
 
     def kind_of(self, layer: Layer) -> str:
         """``points``, ``preview`` or ``objects``."""
@@ -97,25 +97,25 @@ class LayerSet:
         for layer in added:
             viewer.add_layer(layer)
         if added:
-            self.raise_aids(viewer)
+            self.raise_helpers(viewer)
             if active is not None:
                 viewer.layers.selection.active = active
         return added
 
-    def raise_aids(self, viewer: ViewerModel) -> None:
+    def raise_helpers(self, viewer: ViewerModel) -> None:
         """Put preview and clicks above the objects, which would hide them."""
         layers = viewer.layers
         if self.objects is None or self.objects not in layers:
             return
-        for layer in reversed(self.aids):
+        for layer in reversed(self.helpers):
             if layer in layers and layers.index(layer) < layers.index(self.objects):
                 layers.move(layers.index(layer), layers.index(self.objects) + 1)
 
     def put_away(self, viewer: ViewerModel) -> None:
         """Take the layers out of the viewer until they are needed; labels stay there."""
         own = self._own_objects
-        empty = own is not None and own is self.objects and not np.any(own.data)
-        self._put_away = self.layers if empty else self.aids
+        empty = own is self.objects and own is not None and not np.any(own.data)
+        self._put_away = self.layers if empty else self.helpers
         for layer in self._put_away:
             if layer in viewer.layers:
                 viewer.layers.remove(layer)

@@ -47,6 +47,7 @@ class Section:
         self._title.setText(SECTIONS[name])
         self._title.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._title.setAutoRaise(True)
+        self._title.setStyleSheet("font-weight: bold")
         self._title.setCheckable(True)
         self._title.toggled.connect(self._on_toggled)
         self._body = QWidget()
