@@ -142,6 +142,25 @@ from napari_brs.plugin.dock import Dock
 viewer = ViewerModel()
 viewer.add_image(np.zeros((8, 8), np.uint8))
 dock = Dock(viewer)
-assert dock.controller.image is viewer.layers[0]
+assert dock.controller.state.image is viewer.layers[0]
 """
     assert "torch" not in loaded_by(program)
+
+
+def test_only_the_dock_and_the_demo_know_the_controller():
+    knowing = {
+        module for module, path in MODULES.items() if "plugin/controller.py" in inner_imports(path)
+    }
+    assert knowing == {"plugin/dock.py", "plugin/demo.py"}
+
+
+def test_modules_of_the_plugin_import_in_one_direction():
+    left = {
+        module: {other for other in inner_imports(path) if room_of(other) == "plugin/"}
+        for module, path in MODULES.items()
+        if room_of(module) == "plugin/"
+    }
+    while left:
+        free = {module for module, others in left.items() if not others & left.keys()}
+        assert free, f"a circle among {sorted(left)}"
+        left = {module: others for module, others in left.items() if module not in free}

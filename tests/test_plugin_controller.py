@@ -16,8 +16,8 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QApplication
 
 from napari_brs.clicks import Click
-from napari_brs.plugin.layers import PLACEMENT
-from napari_brs.plugin.planes import plane_index, shown_mask
+from napari_brs.plugin.layers.placement import PLACEMENT
+from napari_brs.plugin.layers.planes import plane_index, shown_mask
 
 SHAPE = (48, 64)
 
@@ -61,9 +61,15 @@ def stack(model: Any, controller: Any) -> Any:
 
 
 def click(controller: Any, *place: Any, wait: bool = True) -> None:
-    assert controller.add_click(*place), controller.status
+    assert controller.add_click(*place), controller.state.status
     if wait:
         controller.wait(20)
+
+
+def made(controller: Any, model: str) -> Any:
+    """What a model made of the clicks of a flat image."""
+    plane = controller.session.current.plane((None, None))
+    return controller.context.work.predictions.get(plane, model)
 
 
 # layers
@@ -116,10 +122,13 @@ def test_a_click_gives_a_mask_in_the_preview_and_a_point(
     assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30))
     assert np.allclose(controller.foreground_layer.data, [[20, 30]])
     assert len(controller.background_layer.data) == 0
-    assert untimed(controller.status) == "object 1 · 1 FG · TIME · every click obeyed"
+    assert untimed(controller.state.status) == "object 1 · 1 FG · TIME · every click obeyed"
     click(controller, 20, 32, False)
     assert np.allclose(controller.background_layer.data, [[20, 32]])
-    assert untimed(controller.status) == "object 1 · 1 FG, 1 BG · TIME · 1 of 2 clicks not obeyed"
+    assert (
+        untimed(controller.state.status)
+        == "object 1 · 1 FG, 1 BG · TIME · 1 of 2 clicks not obeyed"
+    )
     assert fake.predicted == [
         (Click(20, 30),),
         (Click(20, 30), Click(20, 32, False)),
@@ -140,7 +149,7 @@ def test_a_click_outside_is_not_added_and_says_so(
     place: tuple[float, float], controller: Any, image: Any, fake: type[FakeSegmenter]
 ) -> None:
     assert not controller.add_click(*place)
-    assert controller.status == "outside the image; nothing was added"
+    assert controller.state.status == "outside the image; nothing was added"
     assert len(controller.foreground_layer.data) == 0
     assert not fake.predicted
 
@@ -148,7 +157,7 @@ def test_a_click_outside_is_not_added_and_says_so(
 def test_both_signs_on_one_pixel_are_refused_with_the_reason(controller: Any, image: Any) -> None:
     click(controller, 20, 30)
     assert not controller.add_click(20, 30, False)
-    assert "foreground and as background" in controller.status
+    assert "foreground and as background" in controller.state.status
     assert len(controller.background_layer.data) == 0
 
 
@@ -157,7 +166,7 @@ def test_without_run_on_click_nothing_is_computed_until_segment(
 ) -> None:
     controller.set(run_on_click=False)
     controller.segment()
-    assert controller.status == "click on an object first"
+    assert controller.state.status == "click on an object first"
     click(controller, 20, 30)
     click(controller, 24, 30)
     assert not fake.predicted
@@ -195,7 +204,7 @@ def test_points_added_moved_and_deleted_with_naparis_own_tools_count(
 def test_a_point_put_outside_the_image_does_not_stay(controller: Any, image: Any) -> None:
     click(controller, 20, 30)
     controller.foreground_layer.add([[20, 99]])
-    assert "outside the image" in controller.status
+    assert "outside the image" in controller.state.status
     settle()
     assert np.allclose(controller.foreground_layer.data, [[20, 30]])
 
@@ -208,7 +217,7 @@ def test_commit_writes_the_next_free_id_and_the_next_object_begins(
 ) -> None:
     click(controller, 10, 10)
     assert controller.commit() == 1
-    assert controller.status == "object 1 committed; click on the next one"
+    assert controller.state.status == "object 1 committed; click on the next one"
     assert not controller.preview_layer.data.any()
     assert len(controller.foreground_layer.data) == 0
     click(controller, 35, 50)
@@ -219,7 +228,7 @@ def test_commit_writes_the_next_free_id_and_the_next_object_begins(
 
 def test_nothing_is_committed_without_a_mask(controller: Any, image: Any) -> None:
     assert controller.commit() is None
-    assert controller.status == "there is no mask to commit yet"
+    assert controller.state.status == "there is no mask to commit yet"
     assert not controller.session.can_undo
 
 
@@ -240,7 +249,7 @@ def test_another_object_is_never_written_over_unless_asked(controller: Any, imag
     assert np.array_equal(objects == 2, disc(20, 36) & ~disc(20, 30))
     click(controller, 20, 30)
     assert controller.commit() is None
-    assert "113 of 113 px belong to other objects; nothing was written" in controller.status
+    assert "113 of 113 px belong to other objects; nothing was written" in controller.state.status
     controller.set(overwrite=True)
     assert controller.commit() == 3
     assert np.array_equal(objects == 3, disc(20, 30))
@@ -261,7 +270,7 @@ def test_an_existing_labels_layer_is_continued_in_its_own_type(
     assert np.array_equal(chosen.data == 255, disc(20, 30))
     click(controller, 35, 50)
     assert controller.commit() is None
-    assert controller.status.startswith("ids of uint8 labels end at 255")
+    assert controller.state.status.startswith("ids of uint8 labels end at 255")
     assert np.array_equal(chosen.data == 255, disc(20, 30))
     with pytest.raises(ValueError, match="no labels layer of shape"):
         controller.set_objects_layer(model.add_labels(np.zeros((3, 3), int)))
@@ -278,8 +287,8 @@ def test_a_layer_that_cannot_be_written_is_named_and_nothing_is_lost(
     click(controller, 20, 30)
     controller.objects_layer.editable = False
     assert controller.commit() is None
-    assert controller.status.endswith("cannot be written to; choose another objects layer")
-    assert controller.has_clicks
+    assert controller.state.status.endswith("cannot be written to; choose another objects layer")
+    assert controller.state.has_clicks
 
 
 def test_hand_edits_of_the_preview_survive_a_commit(controller: Any, image: Any) -> None:
@@ -287,7 +296,7 @@ def test_hand_edits_of_the_preview_survive_a_commit(controller: Any, image: Any)
     corner = (np.array([0, 0]), np.array([0, 1]))
     controller.preview_layer.data_setitem(corner, 1)
     settle()
-    assert controller.status == "object 1 · 1 FG · mask edited by hand"
+    assert controller.state.status == "object 1 · 1 FG · mask edited by hand"
     controller.commit()
     expected = disc(20, 30)
     expected[corner] = True
@@ -313,7 +322,7 @@ def test_the_next_click_starts_from_a_mask_edited_by_hand_and_undo_returns_to_it
 def test_an_object_can_be_painted_without_any_click(controller: Any, image: Any) -> None:
     controller.preview_layer.data_setitem((np.array([4, 5]), np.array([6, 6])), 1)
     settle()
-    assert controller.has_mask
+    assert controller.state.has_mask
     assert controller.commit() == 1
     assert np.argwhere(controller.objects_layer.data == 1).tolist() == [[4, 6], [5, 6]]
 
@@ -362,14 +371,14 @@ def test_a_label_from_elsewhere_can_be_taken_over(
     controller.objects_layer.data[5:9, 5:9] = 7
     model.cursor.position = (6, 6)
     controller.reopen_under_cursor()
-    assert controller.label == 7
+    assert controller.state.label == 7
     click(controller, 20, 30)
     assert np.asarray(fake.starts[-1]).sum() == 16
     assert controller.commit() == 7
     assert (controller.objects_layer.data == 7).sum() == 16 + disc(20, 30).sum()
     model.cursor.position = (47, 63)
     controller.reopen_under_cursor()
-    assert controller.status == "there is no finished object under the cursor"
+    assert controller.state.status == "there is no finished object under the cursor"
 
 
 def test_a_cleared_object_leaves_the_objects_layer_when_committed(
@@ -400,7 +409,7 @@ def test_undo_and_redo_of_clicks_and_commits_compute_nothing(
     controller.undo()
     assert not objects.data.any()
     assert np.array_equal(preview.data != 0, disc(20, 30) | disc(24, 30))
-    assert controller.label == 1
+    assert controller.state.label == 1
     controller.undo()
     assert np.array_equal(preview.data != 0, disc(20, 30))
     assert np.allclose(controller.foreground_layer.data, [[20, 30]])
@@ -423,7 +432,7 @@ def test_naparis_own_undo_takes_a_commit_back(controller: Any, image: Any) -> No
     assert not controller.objects_layer.data.any()
     controller.undo()
     assert not controller.objects_layer.data.any()
-    assert controller.has_clicks
+    assert controller.state.has_clicks
 
 
 def test_undo_leaves_pixels_alone_that_others_wrote_since(controller: Any, image: Any) -> None:
@@ -441,7 +450,7 @@ def test_switching_images_loses_nothing(model: Any, controller: Any, image: Any)
     click(controller, 20, 30)
     other = model.add_image(np.zeros((30, 30)), name="other")
     controller.set_image_layer(other, look=False)
-    assert not controller.has_clicks
+    assert not controller.state.has_clicks
     click(controller, 5, 5)
     controller.set_image_layer(image)
     controller.wait(20)
@@ -450,7 +459,7 @@ def test_switching_images_loses_nothing(model: Any, controller: Any, image: Any)
     assert np.allclose(controller.foreground_layer.data, [[20, 30]])
     assert controller.foreground_layer.visible
     controller.undo()
-    assert not controller.has_clicks
+    assert not controller.state.has_clicks
     controller.set_image_layer(other)
     controller.wait(20)
     assert np.allclose(controller.foreground_layer.data, [[5, 5]])
@@ -494,9 +503,9 @@ def test_closing_and_opening_the_dock_loses_nothing(
     again = Controller(model)
     again.set_image_layer(image, look=False)
     assert len(model.layers) == 5
-    assert again.has_clicks
+    assert again.state.has_clicks
     again.undo()
-    assert not again.has_clicks
+    assert not again.state.has_clicks
     again.close()
 
 
@@ -508,17 +517,17 @@ def test_two_viewers_have_nothing_in_common(fake: Any, controller: Any, image: A
     other = Controller(ViewerModel())
     other.set_image_layer(other.viewer.add_image(np.zeros(SHAPE)), look=False)
     click(controller, 20, 30)
-    assert not other.has_clicks
+    assert not other.state.has_clicks
     click(other, 5, 5)
     assert np.allclose(controller.foreground_layer.data, [[20, 30]])
     other.close()
 
 
 def test_a_removed_image_is_forgotten(model: Any, controller: Any, image: Any) -> None:
-    from napari_brs.plugin.kept import workspaces
+    from napari_brs.plugin.layers.kept import workspaces
 
     click(controller, 20, 30)
-    assert list(workspaces(model)) == [controller.work]
+    assert list(workspaces(model)) == [controller.context.work]
     model.layers.remove(image)
     assert not list(workspaces(model))
 
@@ -529,9 +538,9 @@ def test_a_removed_image_is_forgotten(model: Any, controller: Any, image: Any) -
 def test_slices_are_segmented_one_by_one_in_pixels_whatever_the_scale(
     model: Any, controller: Any, stack: Any, fake: type[FakeSegmenter]
 ) -> None:
-    assert controller.position == (3, None, None)
+    assert controller.state.position == (3, None, None)
     # World (12, 24) is pixel (4, 16): translated by (10, 20), scaled by (0.5, 0.25).
-    controller.click_at((7, 12, 24), False)
+    controller.clicking.click_at((7, 12, 24), False)
     controller.wait(20)
     assert fake.predicted == [(Click(4, 16),)]
     assert fake.images[-1][0].shape == SHAPE
@@ -540,7 +549,7 @@ def test_slices_are_segmented_one_by_one_in_pixels_whatever_the_scale(
     assert np.allclose(controller.foreground_layer.data, [[3, 4, 16]])
     controller.commit()
     model.dims.set_point(0, 1)
-    assert controller.position == (0, None, None)
+    assert controller.state.position == (0, None, None)
     click(controller, 30, 40)
     controller.commit()
     assert np.array_equal(controller.objects_layer.data[3], disc(4, 16))
@@ -568,17 +577,17 @@ def test_undo_shows_the_slice_in_which_something_changed(
     click(controller, 20, 30)
     model.dims.set_point(0, 1)
     controller.undo()
-    assert controller.position == (3, None, None)
+    assert controller.state.position == (3, None, None)
 
 
 def test_slices_keep_their_clicks(model: Any, controller: Any, stack: Any, fake: Any) -> None:
     click(controller, 20, 30)
     model.dims.set_point(0, 1)
-    assert not controller.has_clicks
-    assert controller.status.startswith("object 1 · no clicks")
+    assert not controller.state.has_clicks
+    assert controller.state.status.startswith("object 1 · no clicks")
     model.dims.set_point(0, 1 + 2 * 3)
-    assert controller.has_clicks
-    assert untimed(controller.status) == "object 1 · 1 FG · TIME · every click obeyed"
+    assert controller.state.has_clicks
+    assert untimed(controller.state.status) == "object 1 · 1 FG · TIME · every click obeyed"
     assert len(fake.predicted) == 1
 
 
@@ -602,7 +611,7 @@ def test_any_two_axes_can_be_on_display(
     model.dims.order = order
     model.dims.set_point(1, 10 + 0.5 * 7)
     model.dims.set_point(2, 20 + 0.25 * 9)
-    assert controller.position == position
+    assert controller.state.position == position
     click(controller, 2, 30)
     index = tuple(slice(None) if i is None else i for i in position)
     assert fake.images[-1][0].shape == shape
@@ -626,20 +635,20 @@ def test_a_flat_image_in_a_viewer_with_a_stack_works(model: Any, controller: Any
     model.add_image(np.zeros((4, *SHAPE)))
     flat = model.add_image(np.zeros(SHAPE))
     controller.set_image_layer(flat, look=False)
-    assert controller.position == (None, None)
+    assert controller.state.position == (None, None)
     click(controller, 20, 30)
-    controller.click_at((2, 30, 40), False)
+    controller.clicking.click_at((2, 30, 40), False)
     controller.wait(20)
     assert np.allclose(controller.foreground_layer.data, [[20, 30], [30, 40]])
     model.dims.order = (1, 0, 2)
     assert not controller.add_click(1, 1)
-    assert controller.status == "the view shows axes that this image does not have"
+    assert controller.state.status == "the view shows axes that this image does not have"
 
 
 def test_beyond_the_image_there_is_no_plane(model: Any, controller: Any, stack: Any) -> None:
     model.add_image(np.zeros((50, *SHAPE)))
     model.dims.set_point(0, 40)
-    assert controller.problems == {"image": "the image ends before this slice"}
+    assert controller.state.problems == {"image": "the image ends before this slice"}
     assert not controller.add_click(1, 1)
 
 
@@ -647,7 +656,7 @@ def test_in_3d_nothing_is_clicked_and_the_reason_is_given(
     model: Any, controller: Any, stack: Any
 ) -> None:
     model.dims.ndisplay = 3
-    assert "leave the 3D view" in controller.status
+    assert "leave the 3D view" in controller.state.status
     assert not controller.add_click(1, 1)
     model.dims.ndisplay = 2
     click(controller, 1, 1)
@@ -763,10 +772,10 @@ def test_the_mask_is_shown_after_the_forward_pass_already(
     fake.held.set()
     seen = []
     controller.changed.connect(
-        lambda: seen.append((controller.busy, bool(controller.preview_layer.data.any())))
+        lambda: seen.append((controller.jobs.busy, bool(controller.preview_layer.data.any())))
     )
     click(controller, 20, 30, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     assert (True, True) in seen
     assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30))
@@ -790,7 +799,7 @@ def test_a_new_click_stops_the_running_one_and_wins(
     assert fake.starts[-1].clicks == (Click(20, 30),)
     expected = disc(20, 30) | disc(24, 30) | disc(28, 30)
     assert np.array_equal(controller.preview_layer.data != 0, expected)
-    assert untimed(controller.status) == "object 1 · 3 FG · TIME · every click obeyed"
+    assert untimed(controller.state.status) == "object 1 · 3 FG · TIME · every click obeyed"
 
 
 def test_a_mask_goes_to_the_slice_that_was_clicked_wherever_one_has_gone(
@@ -798,14 +807,14 @@ def test_a_mask_goes_to_the_slice_that_was_clicked_wherever_one_has_gone(
 ) -> None:
     fake.held.set()
     click(controller, 20, 30, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     model.dims.set_point(0, 1)
     fake.held.clear()
     controller.wait(20)
     assert np.array_equal(controller.preview_layer.data[3] != 0, disc(20, 30))
     assert controller.preview_layer.data.sum() == disc(20, 30).sum()
-    assert controller.status.startswith("object 1 · no clicks")
+    assert controller.state.status.startswith("object 1 · no clicks")
 
 
 def test_a_result_that_comes_after_its_click_was_undone_is_not_shown(
@@ -814,7 +823,7 @@ def test_a_result_that_comes_after_its_click_was_undone_is_not_shown(
     click(controller, 20, 30)
     fake.held.set()
     click(controller, 24, 30, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     controller.undo()
     controller.wait(20)
@@ -830,7 +839,7 @@ def test_the_next_object_does_not_get_the_mask_of_the_one_before(
 ) -> None:
     fake.held.set()
     click(controller, 20, 30, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     assert controller.commit() == 1
     fake.held.clear()
@@ -844,13 +853,13 @@ def test_cancel_stops_soon_and_keeps_the_best_mask(
 ) -> None:
     fake.held.set()
     click(controller, 20, 30, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     controller.cancel()
     controller.wait(1.0)
-    assert controller.status.endswith("cancelled; this is the best mask so far")
+    assert controller.state.status.endswith("cancelled; this is the best mask so far")
     assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30))
-    prediction = controller.session.current.plane((None, None)).predictions["brs-live"]
+    prediction = made(controller, "brs-live").prediction
     assert prediction.refinement is not None
 
 
@@ -866,7 +875,7 @@ def test_a_layer_deleted_during_a_run_does_no_harm(
     objects = controller.objects_layer
     fake.held.set()
     click(controller, 35, 50, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     if victim == "all":
         model.layers.clear()
@@ -878,7 +887,7 @@ def test_a_layer_deleted_during_a_run_does_no_harm(
     assert np.array_equal(objects.data == 1, disc(10, 10))
     if victim == "image":
         assert list(model.layers) == [objects]
-        assert controller.status == "open an image and choose it above"
+        assert controller.state.status == "open an image and choose it above"
         return
     if victim == "all":
         assert not model.layers
@@ -897,7 +906,7 @@ def test_closing_during_a_run_does_no_harm(
 ) -> None:
     fake.held.set()
     click(controller, 35, 50, wait=False)
-    while "refining" not in controller.status:
+    while "refining" not in controller.state.status:
         QApplication.processEvents()
     controller.close()
     controller.wait(5)
@@ -909,10 +918,10 @@ def test_a_failure_is_said_and_the_next_click_works(
 ) -> None:
     fake.error = ValueError("the weights are damaged")
     click(controller, 20, 30)
-    assert controller.status == "the weights are damaged"
+    assert controller.state.status == "the weights are damaged"
     fake.error = None
     click(controller, 22, 30)
-    assert untimed(controller.status) == "object 1 · 2 FG · TIME · every click obeyed"
+    assert untimed(controller.state.status) == "object 1 · 2 FG · TIME · every click obeyed"
 
 
 def test_an_unforeseen_failure_is_shown_by_napari_and_ends_the_run(
@@ -925,10 +934,10 @@ def test_an_unforeseen_failure_is_shown_by_napari_and_ends_the_run(
     fake.error = RuntimeError("CUDA error")
     click(controller, 20, 30)
     assert told[0][0] is RuntimeError
-    assert not controller.busy
+    assert not controller.jobs.busy
     fake.error = None
     click(controller, 22, 30)
-    assert untimed(controller.status) == "object 1 · 2 FG · TIME · every click obeyed"
+    assert untimed(controller.state.status) == "object 1 · 2 FG · TIME · every click obeyed"
 
 
 def test_a_device_that_is_not_there_is_named_until_another_is_chosen(
@@ -936,11 +945,11 @@ def test_a_device_that_is_not_there_is_named_until_another_is_chosen(
 ) -> None:
     controller.set(device="cuda")
     controller.wait(20)
-    assert controller.problems == {"device": "no device 'cuda' here; allowed are auto, cpu"}
-    assert controller.status == "no device 'cuda' here; allowed are auto, cpu"
+    assert controller.state.problems == {"device": "no device 'cuda' here; allowed are auto, cpu"}
+    assert controller.state.status == "no device 'cuda' here; allowed are auto, cpu"
     controller.set(device="cpu")
     click(controller, 20, 30)
-    assert not controller.problems
+    assert not controller.state.problems
 
 
 def test_a_model_without_weights_says_so_and_runs_nothing(
@@ -952,7 +961,7 @@ def test_a_model_without_weights_says_so_and_runs_nothing(
     click(controller, 20, 30)
     controller.segment()
     controller.wait(20)
-    assert controller.problems == {"model": "no weights for brs-live are installed"}
+    assert controller.state.problems == {"model": "no weights for brs-live are installed"}
     assert not fake.made
 
 
@@ -980,15 +989,15 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
 
     def add(positive: bool) -> None:
         shape = (20, 24)
-        if "image" not in controller.problems:
-            shape = controller.session.plane_shape(controller.position)
+        if "image" not in controller.state.problems:
+            shape = controller.session.plane_shape(controller.state.position)
         controller.add_click(*(random.uniform(-1, size) for size in shape), positive)
 
     def paint() -> None:
         rows, columns = random.integers(0, 20, (2, 5))
-        if "image" in controller.problems:
+        if "image" in controller.state.problems:
             return
-        index = list(controller.position)
+        index = list(controller.state.position)
         free = [axis for axis, at in enumerate(index) if at is None]
         full = [np.full(5, 0 if at is None else at) for at in index]
         full[free[0]] = rows % controller.session.shape[free[0]]
@@ -1017,8 +1026,8 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
         layer = random.choice([controller.foreground_layer, controller.preview_layer])
         if layer is not None and random.random() < 0.3:
             model.layers.remove(layer)
-            controller.make_layers()
-            controller.refresh()
+            controller.context.make_layers()
+            controller.context.refresh()
 
     actions = [
         *[lambda: add(True)] * 6,
@@ -1045,13 +1054,12 @@ def test_whatever_people_do_layers_show_the_session_and_undo_redo_are_exact(
     def check() -> None:
         session = controller.session
         expected = np.zeros(session.shape, bool)
-        for position, plane in session.current.planes.items():
-            shown = plane.shown(controller.settings.model)
+        for position, shown in controller.context.work.shown(session.current).items():
             mask = shown_mask(shown, session.plane_shape(position))
             expected[plane_index(position)] |= mask.full()
         assert np.array_equal(controller.preview_layer.data != 0, expected)
-        if "image" not in controller.problems:
-            along = [index is None for index in controller.position]
+        if "image" not in controller.state.problems:
+            along = [index is None for index in controller.state.position]
             clicks = [
                 click
                 for position, plane in session.current.planes.items()
@@ -1130,12 +1138,12 @@ def test_undo_in_the_objects_layer_goes_back_in_the_order_things_were_done(
     objects.data_setitem(corner, 6)
     seen = []
     for _ in range(4):
-        controller.undo_in_objects()
+        controller.history.undo_in_objects()
         clicks = len(controller.session.current.plane((None, None)).clicks)
         seen.append((int(objects.data[0, 0]), clicks))
     assert seen == [(5, 2), (5, 1), (0, 1), (0, 0)]
     for expected in [(0, 1), (5, 1), (5, 2), (6, 2)]:
-        controller.redo_in_objects()
+        controller.history.redo_in_objects()
         clicks = len(controller.session.current.plane((None, None)).clicks)
         assert (int(objects.data[0, 0]), clicks) == expected
 
@@ -1146,10 +1154,10 @@ def test_undo_in_the_objects_layer_never_brings_back_what_undo_took(
     click(controller, 20, 30)
     controller.commit()
     for _ in range(5):
-        controller.undo_in_objects()
+        controller.history.undo_in_objects()
     assert not controller.objects_layer.data.any()
-    controller.redo_in_objects()
-    controller.redo_in_objects()
+    controller.history.redo_in_objects()
+    controller.history.redo_in_objects()
     assert np.array_equal(controller.objects_layer.data == 1, disc(20, 30))
 
 
@@ -1166,7 +1174,7 @@ def test_the_object_under_the_mouse_is_deleted_in_one_step(
     before = controller.objects_layer.data.copy()
     model.cursor.position = (10, 10)
     controller.delete()
-    assert controller.status == "object 1 deleted; Ctrl+Z brings it back"
+    assert controller.state.status == "object 1 deleted; Ctrl+Z brings it back"
     assert np.array_equal(controller.objects_layer.data, np.where(before == 1, 0, before))
     assert [found.label for found in controller.session.objects if not found.empty] == [2]
     controller.undo()
@@ -1198,10 +1206,10 @@ def test_away_from_objects_the_open_one_is_deleted_and_then_there_is_none(
 ) -> None:
     model.cursor.position = (-9, 0)
     controller.delete()
-    assert controller.status == "there is no object under the cursor, and none is open"
+    assert controller.state.status == "there is no object under the cursor, and none is open"
     click(controller, 20, 30)
     controller.delete()
-    assert controller.status == "object 1 deleted; Ctrl+Z brings it back"
+    assert controller.state.status == "object 1 deleted; Ctrl+Z brings it back"
     assert controller.session.current.empty
     assert not controller.preview_layer.data.any()
     controller.undo()
@@ -1220,11 +1228,11 @@ def test_delete_on_points_takes_the_selected_ones_first(
     model.cursor.position = (20, 30)
     points = model.layers.selection.active = controller.foreground_layer
     points.selected_data = {1}
-    controller.delete_in_points()
+    controller.committing.delete_in_points()
     controller.wait(20)
     assert np.allclose(points.data, [[20, 30]])
-    controller.delete_in_points()
-    assert not controller.has_clicks
+    controller.committing.delete_in_points()
+    assert not controller.state.has_clicks
 
 
 # objects that are mostly others'
@@ -1239,11 +1247,11 @@ def test_a_mask_that_is_mostly_others_stays_open_and_says_how_to_go_on(
     before = controller.objects_layer.data.copy()
     assert controller.commit() is None
     taken, asked = (disc(20, 30) & disc(20, 32)).sum(), disc(20, 32).sum()
-    assert controller.status == (
+    assert controller.state.status == (
         f"object 2: {taken} of {asked} px belong to other objects; nothing was written. "
         "Correct it, or tick Overwrite other objects"
     )
-    assert controller.has_clicks
+    assert controller.state.has_clicks
     assert np.array_equal(controller.objects_layer.data, before)
     controller.set(overwrite=True)
     assert controller.commit() == 2
@@ -1260,6 +1268,9 @@ def test_the_time_told_is_what_the_user_waited_for(
     pause(0.4)
     fake.held.clear()
     controller.wait(20)
-    waited = controller.session.current.plane((None, None)).waited["brs-live"]
+    waited = made(controller, "brs-live").waited
     assert 0.4 < waited < 20
-    assert f"{waited * 1000:.0f} ms" in controller.status or f"{waited:.1f} s" in controller.status
+    assert (
+        f"{waited * 1000:.0f} ms" in controller.state.status
+        or f"{waited:.1f} s" in controller.state.status
+    )

@@ -15,12 +15,15 @@ from fakes import FakeSegmenter, discs, untimed
 
 pytest.importorskip("napari")
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QScrollArea, QToolButton, QWidget
 
 from napari_brs.clicks import Click
-from napari_brs.plugin.text import CONTROLS
+from napari_brs.plugin.offer import MORE
+from napari_brs.plugin.text import CONTROLS, MESSAGES
 
 SHAPE = (512, 512)
+BESIDE = ("status", "show_keys")
+"""Controls that stand below the sections."""
 
 
 def disc(row: float, column: float, shape: tuple[int, int] = SHAPE) -> np.ndarray:
@@ -58,7 +61,7 @@ def test_a_cell_is_clicked_committed_saved_and_read_back(
     (image,) = viewer.open_sample("napari-brs", "phase_contrast")
     dock = open_dock()
     controller = dock.controller
-    assert dock.image.value == image
+    assert dock.controls["image"].value == image
     assert len(viewer.layers) == 5
     user.wait(0.1)
 
@@ -69,7 +72,7 @@ def test_a_cell_is_clicked_committed_saved_and_read_back(
     assert abs(column - 300) <= 2
     first = controller.foreground_layer.data[0]
     assert np.array_equal(controller.preview_layer.data != 0, disc(*first))
-    assert untimed(dock.status.value) == "object 1 · 1 FG · TIME · every click obeyed"
+    assert untimed(dock.status.text()) == "object 1 · 1 FG · TIME · every click obeyed"
 
     # A background click by each way, on the image as on any of our layers.
     user.click((200, 309), key="shift")
@@ -81,7 +84,7 @@ def test_a_cell_is_clicked_committed_saved_and_read_back(
     controller.wait(20)
     assert len(controller.foreground_layer.data) == 1
     assert len(controller.background_layer.data) == 3
-    assert dock.sign.value == "background"
+    assert dock.controls["sign"].value == "background"
     user.press("T")
 
     # A drag moves the image, and clicks nothing.
@@ -92,16 +95,16 @@ def test_a_cell_is_clicked_committed_saved_and_read_back(
 
     # Beside the image there is nothing to click on.
     user.click((530, 200))
-    assert dock.status.value == "outside the image; nothing was added"
+    assert dock.status.text() == "outside the image; nothing was added"
     assert len(fake.predicted) == 4
 
     mask = controller.preview_layer.data != 0
     user.press("D")
-    assert dock.status.value == "object 1 committed; click on the next one"
+    assert dock.status.text() == "object 1 committed; click on the next one"
     user.click((400, 400))
     controller.wait(20)
     second = controller.preview_layer.data != 0
-    dock.commit.native.click()
+    dock.controls["commit"].native.click()
     path = tmp_path / "labels.tif"
     viewer.layers.selection = {controller.objects_layer}
     assert viewer.layers.save(str(path), selected=True) == [str(path)]
@@ -160,7 +163,7 @@ def test_naparis_own_tools_and_ours_do_not_meet(
     user.click((70, 70))
     assert controller.preview_layer.data[70, 70]
     assert len(fake.predicted) == 2
-    assert dock.status.value.endswith("mask edited by hand")
+    assert dock.status.text().endswith("mask edited by hand")
     user.press("Z", "Control")
     assert not controller.preview_layer.data[70, 70]
     assert len(controller.background_layer.data) == 2
@@ -171,7 +174,7 @@ def test_naparis_own_tools_and_ours_do_not_meet(
     shapes.mode = "pan_zoom"
     user.click((40, 40))
     assert len(fake.predicted) == 2
-    assert dock.status.value == "select the image in the layer list to click on it"
+    assert dock.status.text() == "select the image in the layer list to click on it"
     # A second channel on top is an image, too: people click on what they see.
     viewer.add_image(np.zeros((100, 100)), blending="additive")
     user.click((40, 40))
@@ -183,106 +186,107 @@ def test_every_control_says_what_it_does_and_what_is_wrong(
     viewer: Any, user: User, dock: Any, fake: type[FakeSegmenter]
 ) -> None:
     for name in CONTROLS:
-        widget = getattr(dock, "clear_clicks" if name == "clear" else name)
-        parts = [widget.native, *widget.native.findChildren(QWidget)]
+        widget = getattr(dock, name) if name in BESIDE else dock.controls[name].native
+        parts = [widget, *widget.findChildren(QWidget)]
         assert any(part.toolTip() for part in parts), name
-    assert dock.status.value == "open an image and choose it above"
-    assert dock.image.tooltip == dock.status.value
-    assert not dock.segment.enabled
-    assert not dock.commit.enabled
+    assert dock.status.text() == "open an image and choose it above"
+    assert dock.controls["image"].tooltip == dock.status.text()
+    assert not dock.controls["segment"].enabled
+    assert not dock.controls["commit"].enabled
     stack = viewer.add_image(np.zeros((3, 40, 40)))
-    user.wait_for(lambda: dock.image.value == stack)
+    user.wait_for(lambda: dock.controls["image"].value == stack)
     # The line may be long or short: the buttons above it stay where they are.
     places = set()
     for message in ("short", "long enough for a second line " * 2):
-        dock.controller.say(message)
+        dock.controller.context.say(message)
         user.wait(0.1)
-        places.add((dock.commit.native.mapToGlobal(dock.commit.native.pos()).y(), dock.sign.height))
+        commit, sign = dock.controls["commit"].native, dock.controls["sign"]
+        places.add((commit.mapToGlobal(commit.pos()).y(), sign.height))
     assert len(places) == 1
-    dock.controller.say("")
-    assert dock.image.tooltip == CONTROLS["image"].tooltip
-    assert not dock.segment.enabled
-    dock.run_on_click.value = False
+    dock.controller.context.say("")
+    assert dock.controls["image"].tooltip == CONTROLS["image"].tooltip
+    assert not dock.controls["segment"].enabled
+    dock.controls["run_on_click"].value = False
     dock.controller.add_click(20, 20)
-    assert dock.segment.enabled
-    assert dock.new_object.enabled
-    assert dock.undo.enabled
-    assert not dock.cancel.enabled
+    assert dock.controls["segment"].enabled
+    assert dock.controls["new_object"].enabled
+    assert dock.controls["undo"].enabled
+    assert not dock.controls["cancel"].enabled
     viewer.dims.ndisplay = 3
-    assert "leave the 3D view" in dock.segment.tooltip
-    assert not dock.segment.enabled
+    assert "leave the 3D view" in dock.controls["segment"].tooltip
+    assert not dock.controls["segment"].enabled
     viewer.dims.ndisplay = 2
-    dock.segment.native.click()
+    dock.controls["segment"].native.click()
     dock.controller.wait(20)
-    assert dock.commit.enabled
-    dock.device.value = "cuda"
+    assert dock.controls["commit"].enabled
+    dock.controls["device"].value = "cuda"
     dock.controller.wait(20)
-    dock.segment.native.click()
+    dock.controls["segment"].native.click()
     dock.controller.wait(20)
-    assert dock.device.tooltip == "no device 'cuda' here; allowed are auto, cpu"
-    assert not dock.segment.enabled
-    dock.device.value = "auto"
-    assert dock.segment.enabled
+    assert dock.controls["device"].tooltip == "no device 'cuda' here; allowed are auto, cpu"
+    assert not dock.controls["segment"].enabled
+    dock.controls["device"].value = "auto"
+    assert dock.controls["segment"].enabled
 
 
 def test_the_controls_do_what_they_say(
     viewer: Any, user: User, dock: Any, fake: type[FakeSegmenter]
 ) -> None:
     first = viewer.add_image(np.zeros((60, 60)), name="first")
-    user.wait_for(lambda: dock.image.value == first)
+    user.wait_for(lambda: dock.controls["image"].value == first)
     second = viewer.add_image(np.zeros((60, 60)), name="second")
     user.wait(0.05)
-    assert dock.image.value == first
+    assert dock.controls["image"].value == first
     controller = dock.controller
     controller.add_click(20, 20)
     controller.wait(20)
-    dock.new_object.native.click()
+    dock.controls["new_object"].native.click()
     controller.add_click(40, 40)
     controller.wait(20)
-    assert len(dock.object.choices) == 2
-    dock.object.value = dock.object.choices[0]
+    assert len(dock.controls["object"].choices) == 2
+    dock.controls["object"].value = dock.controls["object"].choices[0]
     assert np.allclose(controller.foreground_layer.data, [[20, 20]])
-    dock.clear_clicks.native.click()
+    dock.controls["clear"].native.click()
     assert len(controller.foreground_layer.data) == 0
-    dock.undo.native.click()
+    dock.controls["undo"].native.click()
     assert len(controller.foreground_layer.data) == 1
-    dock.redo.native.click()
+    dock.controls["redo"].native.click()
     assert len(controller.foreground_layer.data) == 0
-    dock.undo.native.click()
-    dock.threshold.value = 0.95
+    dock.controls["undo"].native.click()
+    dock.controls["threshold"].value = 0.95
     controller.wait(20)
     assert not controller.preview_layer.data.any()
-    dock.threshold.value = 0.5
+    dock.controls["threshold"].value = 0.5
     controller.wait(20)
     labels = viewer.add_labels(np.zeros((60, 60), np.int32))
-    assert labels in dock.objects.choices
-    assert controller.preview_layer not in dock.objects.choices
-    dock.objects.value = dock.objects.choices[-1]
-    dock.commit.native.click()
+    assert labels in dock.controls["objects"].choices
+    assert controller.preview_layer not in dock.controls["objects"].choices
+    dock.controls["objects"].value = dock.controls["objects"].choices[-1]
+    dock.controls["commit"].native.click()
     assert labels.data[20, 20] == 1
-    dock.sign.value = "background"
+    dock.controls["sign"].value = "background"
     assert not controller.settings.positive
-    dock.image.value = dock.image.choices[-1]
+    dock.controls["image"].value = dock.controls["image"].choices[-1]
     assert controller.image == second
     assert len(controller.foreground_layer.data) == 0
-    dock.model.value = "brs-densenet"
+    dock.controls["model"].value = MORE
+    dock.controls["model"].value = "brs-densenet"
     controller.wait(20)
     assert fake.made[-1].model == "brs-densenet"
     viewer.layers.remove(controller.image)
     user.wait(0.05)
     # What is left is not chosen by itself.
-    assert dock.image.value is None
+    assert dock.controls["image"].value is None
 
 
-def test_models_without_weights_are_not_offered(dock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import napari_brs.models
-
-    monkeypatch.setattr(
-        napari_brs.models.ModelInfo, "available", property(lambda info: info.name != "saliency")
-    )
-    dock.reset_choices()
-    assert "saliency" not in dock.model.choices
-    assert {"brs-live", "graph-cut"} <= set(dock.model.choices)
+def test_methods_for_comparison_are_offered_when_asked_for(dock: Any) -> None:
+    model = dock.controls["model"]
+    assert model.choices == ("brs-live", "unet-cells", MORE)
+    assert model._widget._mgui_get_choice(MESSAGES["more methods"]) == MORE
+    model.value = MORE
+    assert model.value == "brs-live"
+    assert {"brs-densenet", "graph-cut"} <= set(model.choices)
+    assert MORE not in model.choices
 
 
 def test_labels_that_are_loaded_later_can_be_gone_on_with_by_mouse_and_keys(
@@ -295,28 +299,30 @@ def test_labels_that_are_loaded_later_can_be_gone_on_with_by_mouse_and_keys(
     loaded[20:40, 20:40] = 7
     labels = viewer.add_labels(loaded, name="loaded")
     user.wait(0.1)
-    dock.objects.value = next(layer for layer in dock.objects.choices if layer == labels)
+    dock.controls["objects"].value = next(
+        layer for layer in dock.controls["objects"].choices if layer == labels
+    )
     assert viewer.layers.selection.active == labels
     viewer.fit_to_view()
     user.wait(0.1)
     user.click((70, 70))
     controller.wait(20)
-    assert controller.has_clicks
+    assert controller.state.has_clicks
     user.press("Z", "Control")
-    assert not controller.has_clicks
+    assert not controller.state.has_clicks
     user.press("Z", "Control+Shift")
-    assert controller.has_clicks
+    assert controller.state.has_clicks
     labels.mode = "paint"
     user.click((5, 90))
     assert labels.data[5, 90]
     user.press("Z", "Control")
     assert not labels.data[5, 90]
-    assert controller.has_clicks
+    assert controller.state.has_clicks
     labels.mode = "pan_zoom"
     viewer.cursor.position = (30, 30)
     user.press("Delete")
     assert not labels.data.any()
-    assert dock.status.value == "object 7 deleted; Ctrl+Z brings it back"
+    assert dock.status.text() == "object 7 deleted; Ctrl+Z brings it back"
     user.press("Z", "Control")
     assert (labels.data == 7).sum() == 400
 
@@ -330,25 +336,50 @@ def test_the_keys_are_shown_by_a_key_and_by_a_button(viewer: Any, user: User, do
     viewer.add_image(np.zeros((60, 60)))
     user.wait_for(lambda: dock.controller.image is not None)
     user.press("H")
-    (shown,) = dock.native.findChildren(KeysDialog)
+    (shown,) = dock.findChildren(KeysDialog)
     assert shown.isVisible()
     lines = [label.text() for label in shown.findChildren(QLabel)]
     assert lines == [text for key in KEYS for text in (written(key.key), key.meaning)]
-    dock.show_keys.native.click()
+    dock.show_keys.click()
     assert not shown.isVisible()
-    dock.show_keys.native.click()
+    dock.show_keys.click()
     assert shown.isVisible()
 
 
-def test_the_dock_fits_a_small_screen(viewer: Any, user: User, dock: Any) -> None:
+def test_on_a_small_screen_every_control_can_be_reached(viewer: Any, user: User, dock: Any) -> None:
     viewer.window.resize(1280, 720)
     user.wait(0.2)
     window = viewer.window.geometry()
     assert window[2] <= 1280
     assert window[3] <= 720
-    last = dock.status.native
-    bottom = last.mapTo(last.window(), last.rect().bottomLeft()).y()
-    assert bottom <= last.window().height()
+    height = dock.window().height()
+    assert dock.status.mapTo(dock.window(), dock.status.rect().bottomLeft()).y() <= height
+    (scroll,) = dock.findChildren(QScrollArea)
+    for control in dock.controls.values():
+        scroll.ensureWidgetVisible(control.native)
+        assert control.native.visibleRegion().boundingRect() == control.native.rect(), control.name
+
+
+def test_a_section_folds_and_leaves_its_title(viewer: Any, user: User, dock: Any) -> None:
+    viewer.add_image(np.zeros((60, 60)))
+    user.wait_for(lambda: dock.controller.image is not None)
+    clicks = next(one for one in dock.sections if "segment" in one.controls)
+    (title,) = clicks.native.findChildren(QToolButton)
+    below = dock.controls["commit"].native
+    place = below.mapTo(dock, below.pos()).y()
+    title.click()
+    user.wait(0.05)
+    assert clicks.folded
+    assert title.isVisible()
+    assert not dock.controls["segment"].native.isVisible()
+    assert below.mapTo(dock, below.pos()).y() < place
+    # Keys work all the same.
+    dock.controller.add_click(20, 20)
+    dock.controller.wait(20)
+    user.press("Z", "Control")
+    assert not dock.controller.state.has_clicks
+    title.click()
+    assert dock.controls["segment"].native.isVisible()
 
 
 def test_the_mouse_over_the_image_starts_the_work_on_its_features(
@@ -386,15 +417,15 @@ def test_the_window_lives_and_shows_progress_while_something_runs(
     beat.start(10)
     bars = []
     controller.add_click(20, 20)
-    assert dock.cancel.enabled
+    assert dock.controls["cancel"].enabled
     for _ in range(50):
         user.wait(0.02)
         bars += [str(bar) for bar in progress._all_instances]
-    assert controller.busy
+    assert controller.jobs.busy
     beat.stop()
-    dock.cancel.native.click()
+    dock.controls["cancel"].native.click()
     controller.wait(20)
-    assert not dock.cancel.enabled
+    assert not dock.controls["cancel"].enabled
     assert any("segmenting" in bar for bar in bars)
     assert not progress._all_instances
     # A second of work, and the window was never away for long.
@@ -410,9 +441,9 @@ def test_the_dock_can_be_closed_in_the_middle_of_a_run_and_opened_again(
     controller = dock.controller
     fake.held.set()
     controller.add_click(20, 20)
-    user.wait_for(lambda: "refining" in dock.status.value)
+    user.wait_for(lambda: "refining" in dock.status.text())
     # As the cross in its title does.
-    dock.native.parent().destroyOnClose()
+    dock.parent().destroyOnClose()
     assert controller.closed
     controller.wait(10)
     assert len(viewer.layers) == 5
@@ -437,8 +468,8 @@ def test_the_window_can_be_closed_in_the_middle_of_a_run(
     controller = dock.controller
     fake.held.set()
     controller.add_click(20, 20)
-    user.wait_for(lambda: "refining" in dock.status.value)
+    user.wait_for(lambda: "refining" in dock.status.text())
     viewer.close()
     controller.wait(10)
     user.wait(0.1)
-    assert not controller.busy
+    assert not controller.jobs.busy

@@ -12,6 +12,8 @@ import tifffile
 pytest.importorskip("napari")
 
 
+from test_plugin_controller import made
+
 from napari_brs.cli import main
 from napari_brs.clicks import Click
 from napari_brs.io.sessions import save_session
@@ -56,9 +58,9 @@ def test_an_object_is_found_in_any_kind_of_image(
     assert controller.add_click(60, 70)
     controller.wait(60)
     mask = controller.preview_layer.data != 0
-    assert mask[45:75, 60:80].all(), controller.status
+    assert mask[45:75, 60:80].all(), controller.state.status
     assert not mask[:, 120:].any()
-    assert controller.status.endswith("every click obeyed")
+    assert controller.state.status.endswith("every click obeyed")
     assert controller.commit() == 1
 
 
@@ -78,9 +80,9 @@ def test_images_with_nothing_in_them_do_no_harm(
 ) -> None:
     layer = model.add_image(image)
     controller.set_image_layer(layer, look=False)
-    assert controller.add_click(0, 0), controller.status
+    assert controller.add_click(0, 0), controller.state.status
     controller.wait(60)
-    assert controller.status.startswith("object 1 · 1 FG ·")
+    assert controller.state.status.startswith("object 1 · 1 FG ·")
     assert not controller.add_click(0, image.shape[1])
     assert not controller.add_click(-1, 0)
     controller.commit()
@@ -95,7 +97,7 @@ def test_a_16_bit_stack_is_done_slice_by_slice_and_undo_computes_nothing(
     controller.set_image_layer(layer, look=False)
     for index, column in ((0, 70), (1, 130)):
         model.dims.set_point(0, index)
-        controller.click_at((index, 0.5 * 60, 0.25 * column), False)
+        controller.clicking.click_at((index, 0.5 * 60, 0.25 * column), False)
         controller.wait(60)
     preview = controller.preview_layer.data
     assert preview[0, 45:75, 60:80].all()
@@ -105,7 +107,7 @@ def test_a_16_bit_stack_is_done_slice_by_slice_and_undo_computes_nothing(
     controller.undo()
     assert not preview[1].any()
     controller.redo()
-    assert not controller.busy
+    assert not controller.jobs.busy
     assert np.array_equal(preview, before)
 
 
@@ -119,13 +121,12 @@ def test_a_click_that_is_not_obeyed_is_refined_unless_that_is_off(
     controller.wait(60)
     controller.add_click(60, 120, True)
     controller.wait(60)
-    plane = controller.session.current.plane(FLAT)
-    assert plane.predictions["brs-live"].refinement is None
-    unrefined = controller.status
+    assert made(controller, "brs-live").prediction.refinement is None
+    unrefined = controller.state.status
     controller.set(refine=True)
     controller.segment()
     controller.wait(60)
-    prediction = controller.session.current.plane(FLAT).predictions["brs-live"]
+    prediction = made(controller, "brs-live").prediction
     assert "not obeyed" in unrefined
     assert prediction.refinement is not None
     assert prediction.refinement.evaluations > 0
@@ -164,9 +165,9 @@ def test_a_real_cell_gets_the_same_mask_in_the_dock_and_on_the_command_line(
         assert controller.add_click(click.row, click.column, click.positive)
         controller.wait(240)
     mask = controller.preview_layer.data != 0
-    assert mask[CELL[0].pixel], controller.status
+    assert mask[CELL[0].pixel], controller.state.status
     assert not mask[CELL[1].pixel]
-    assert controller.status.endswith("every click obeyed")
+    assert controller.state.status.endswith("every click obeyed")
     assert controller.commit() == 1
     session, labels = tmp_path / "clicks.json", tmp_path / "labels.tif"
     save_session(session, controller.session)

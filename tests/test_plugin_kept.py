@@ -36,15 +36,15 @@ def test_clicks_and_layers_come_back_with_the_shape_and_nothing_piles_up(
     click(controller, 24, 30)
     image.data = np.zeros(other, np.uint16)
     controller.wait(20)
-    assert controller.status.startswith(f"the image is {' x '.join(map(str, other))} now")
-    assert "48 x 64" in controller.status
+    assert controller.state.status.startswith(f"the image is {' x '.join(map(str, other))} now")
+    assert "48 x 64" in controller.state.status
     assert len(model.layers) == 5
-    assert not controller.has_clicks
+    assert not controller.state.has_clicks
     click(controller, 5, 5)
     for _ in range(2):
         image.data = np.zeros(SHAPE, np.uint16)
         controller.wait(20)
-        assert controller.status == "the image is 48 x 64 again; its clicks are back"
+        assert controller.state.status == "the image is 48 x 64 again; its clicks are back"
         assert np.allclose(controller.foreground_layer.data, [[20, 30], [24, 30]])
         assert np.array_equal(controller.preview_layer.data != 0, disc(20, 30) | disc(24, 30))
         assert controller.preview_layer in model.layers
@@ -146,7 +146,7 @@ second.fit_to_view()
 user.wait(0.2)
 user.click((50, 50))
 two.controller.wait(20)
-assert two.controller.commit() == 1, two.controller.status
+assert two.controller.commit() == 1, two.controller.state.status
 image.data[5] = 3
 image.refresh()
 user.wait(0.4)

@@ -65,10 +65,10 @@ def test_on_our_layers_only_these_are_taken_over(
     assert {key.action for key in bound if names([key]) & taken(kind)} <= allowed
 
 
-def test_no_key_is_used_twice_and_every_action_exists() -> None:
+def test_no_key_is_used_twice_and_every_action_exists(controller: Controller) -> None:
     assert len(names(list(KEYS))) == len(KEYS)
     for key in KEYS:
-        assert callable(getattr(Controller, key.action))
+        assert callable(controller.actions[key.action])
 
 
 def test_keys_are_given_back() -> None:
@@ -78,7 +78,8 @@ def test_keys_are_given_back() -> None:
         """Somebody else's."""
 
     layer.bind_key("T", others)
-    release = bind_keys(layer, None, "points")  # type: ignore[arg-type]
+    actions = dict.fromkeys([*(key.action for key in KEYS), "delete_in_points"], others)
+    release = bind_keys(layer, actions, "points")
     assert len(layer.keymap) == len(KEYS)
     release()
     assert list(layer.keymap.values()) == [others]
@@ -87,7 +88,7 @@ def test_keys_are_given_back() -> None:
 def test_tooltips_name_the_key(dock: object, viewer: object) -> None:
     dock.controller.set_image_layer(viewer.add_image(np.zeros((9, 9))), look=False)
     for name in ("undo", "redo", "segment", "cancel", "new_object", "commit"):
-        assert getattr(dock, name).tooltip.endswith(f"Key: {key_of(name)}")
+        assert dock.controls[name].tooltip.endswith(f"Key: {key_of(name)}")
         assert key_of(name)
     assert set(CONTROLS) >= {"undo", "commit"}
 
@@ -105,13 +106,13 @@ def test_keys_work_whichever_of_our_layers_is_active(
     controller.add_click(20, 20)
     controller.wait()
     user.press("Z", "Control")
-    assert not controller.has_clicks
+    assert not controller.state.has_clicks
     user.press("Z", "Control+Shift")
-    assert controller.has_clicks
+    assert controller.state.has_clicks
     before = controller.settings.positive
     user.press("T")
     assert controller.settings.positive != before
-    assert dock.sign.value == ("background" if before else "foreground")
+    assert dock.controls["sign"].value == ("background" if before else "foreground")
     user.press("N")
     assert len(controller.session.objects) == 2
     controller.add_click(40, 40, True)

@@ -61,7 +61,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def click(controller: Controller, corner: int, row: int, column: int) -> None:
-    assert controller.add_click(corner + row, corner + column), controller.status
+    assert controller.add_click(corner + row, corner + column), controller.state.status
     controller.wait(60)
 
 
@@ -87,7 +87,7 @@ def test_a_click_takes_as_long_as_on_a_small_image_and_makes_nothing_as_large(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 50e6  # a byte for every pixel would be 400 MB
-    preview = controller.work.preview
+    preview = controller.context.work.preview
     assert preview.layer.data.size < 5e6
     shown = np.argwhere(preview.layer.data) + preview.origin
     assert 1000 < len(shown) < 2200
@@ -107,8 +107,8 @@ def test_an_object_is_committed_and_reopened_and_corrected_where_it_lies(
     # What another program made: it has an id and pixels, but no clicks.
     objects[10_540:10_580, 10_440:10_460] = 2
     tracemalloc.start()
-    assert controller.work.open_at(FLAT, Click(10_550, 10_450))
-    controller.refresh()
+    assert controller.context.work.open_at(FLAT, Click(10_550, 10_450))
+    controller.context.refresh()
     click(controller, 10_240, 320, 235)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

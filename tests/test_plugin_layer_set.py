@@ -56,7 +56,7 @@ def test_an_objects_layer_of_another_shape_stays_as_it_is_and_a_new_one_is_made(
     reshaped = controller.objects_layer
     reshaped.data = np.full(shape, 9, np.uint16)
     assert controller.objects_layer is None
-    assert controller.status.startswith("objects · cells has another shape now")
+    assert controller.state.status.startswith("objects · cells has another shape now")
     image.scale = (2, 3)
     controller.undo()
     controller.redo()
@@ -76,7 +76,7 @@ def test_a_preview_of_another_shape_stays_as_it_is_and_a_new_one_is_made(
     click(controller, 20, 30)
     reshaped = controller.preview_layer
     reshaped.data = np.ones(shape, np.uint8)
-    assert "another shape" in controller.status
+    assert "another shape" in controller.state.status
     image.scale = (2, 3)
     controller.undo()
     controller.redo()
@@ -90,11 +90,11 @@ def test_helpers_of_another_image_are_not_offered_for_objects(
 ) -> None:
     preview = controller.preview_layer
     controller.set_image_layer(model.add_image(np.zeros(SHAPE)), look=False)
-    assert not controller.can_be_objects(preview)
-    assert not controller.can_be_objects(controller.preview_layer)
+    assert not controller.context.can_be_objects(preview)
+    assert not controller.context.can_be_objects(controller.preview_layer)
     with pytest.raises(ValueError, match="choose another objects layer"):
         controller.set_objects_layer(preview)
-    assert controller.can_be_objects(model.add_labels(np.zeros(SHAPE, int)))
+    assert controller.context.can_be_objects(model.add_labels(np.zeros(SHAPE, int)))
 
 
 def test_labels_that_are_taken_over_hide_neither_preview_nor_clicks(
@@ -110,9 +110,9 @@ def test_labels_that_are_taken_over_hide_neither_preview_nor_clicks(
     ]
     model.cursor.position = (20, 30)
     controller.reopen_under_cursor()
-    assert controller.status == "object 7 opened; click to correct it"
-    controller.say("")
-    assert controller.status == "object 7 · no clicks · click to correct it"
+    assert controller.state.status == "object 7 opened; click to correct it"
+    controller.context.say("")
+    assert controller.state.status == "object 7 · no clicks · click to correct it"
 
 
 def test_objects_made_anew_lie_below_preview_and_clicks(

@@ -5,10 +5,16 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari.layers import Labels
+from napari.layers import Image, Labels
 
 from napari_brs.masks import Box, Mask
-from napari_brs.plugin.objects import erase_object, next_label, write_object
+from napari_brs.plugin.layers.objects import (
+    erase_object,
+    fits,
+    is_writable,
+    next_label,
+    write_object,
+)
 
 FLAT = (None, None)
 SHAPE = (6, 8)
@@ -154,3 +160,24 @@ def test_an_object_is_erased_in_all_slices_and_nothing_else_is() -> None:
     assert np.unique(layer.data).tolist() == [0, 6]
     written.take_back()
     assert np.array_equal(layer.data, data)
+
+
+def test_only_labels_of_the_images_shape_can_hold_its_objects() -> None:
+    image = Image(np.zeros((10, 12, 3), np.uint8), rgb=True)
+    assert fits(Labels(np.zeros((10, 12), int)), image)
+    assert not fits(Labels(np.zeros((12, 10), int)), image)
+    assert not fits(image, image)
+
+
+def test_what_cannot_be_written_is_known() -> None:
+    da = pytest.importorskip("dask.array")
+    data = np.zeros((8, 8), np.uint8)
+    assert is_writable(Labels(data))
+    assert not is_writable(Labels([data, data[::2, ::2]], multiscale=True))
+    locked = Labels(data)
+    locked.editable = False
+    assert not is_writable(locked)
+    assert not is_writable(Labels(da.zeros((8, 8), dtype=np.uint8)))
+    data = data.copy()
+    data.flags.writeable = False
+    assert not is_writable(Labels(data))

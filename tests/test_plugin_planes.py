@@ -13,7 +13,7 @@ from napari.layers import Image
 from napari_brs.clicks import Click
 from napari_brs.image import ImageSource
 from napari_brs.masks import Box, Mask
-from napari_brs.plugin.planes import (
+from napari_brs.plugin.layers.planes import (
     LazyPlane,
     displayed_position,
     fingerprint,

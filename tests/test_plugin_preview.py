@@ -8,7 +8,7 @@ pytest.importorskip("napari")
 from napari.layers import Image
 
 from napari_brs.masks import Box, Mask
-from napari_brs.plugin.preview import LONG, WINDOW, Preview
+from napari_brs.plugin.layers.preview import LONG, WINDOW, Preview
 
 FLAT = (None, None)
 
@@ -75,7 +75,7 @@ def image() -> Image:
 
 
 def large_preview(image: Image, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> Preview:
-    monkeypatch.setattr("napari_brs.plugin.preview.spatial_shape", lambda _: shape)
+    monkeypatch.setattr("napari_brs.plugin.layers.preview.spatial_shape", lambda _: shape)
     return Preview(image)
 
 
@@ -134,7 +134,9 @@ def test_paint_in_a_window_is_read_at_its_place_in_the_image(
 
 
 def test_planes_beyond_the_window_have_no_paint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_brs.plugin.preview.spatial_shape", lambda _: (LONG + 1000, 20, 20))
+    monkeypatch.setattr(
+        "napari_brs.plugin.layers.preview.spatial_shape", lambda _: (LONG + 1000, 20, 20)
+    )
     preview = Preview(Image(np.zeros((2, 2, 2))))
     first, last = (0, None, None), (LONG + 999, None, None)
     preview.show({last: block((20, 20), 3, 3, 5, 5)})

@@ -38,14 +38,14 @@ def test_a_rival_segments_and_commits_in_the_dock(
 ) -> None:
     controller.set(model=name)
     controller.set_image_layer(model.add_image(scene()), look=False)
-    assert not controller.problems
+    assert not controller.state.problems
     assert controller.add_click(60, 70)
     controller.wait(60)
     truth = np.zeros((120, 160), bool)
     truth[40:80, 50:90] = True
     mask = controller.preview_layer.data != 0
-    assert np.count_nonzero(mask ^ truth) < 0.05 * np.count_nonzero(truth), controller.status
-    assert controller.status.endswith("every click obeyed")
+    assert np.count_nonzero(mask ^ truth) < 0.05 * np.count_nonzero(truth), controller.state.status
+    assert controller.state.status.endswith("every click obeyed")
     label = controller.commit()
     assert label == 1
     before = np.count_nonzero(controller.objects_layer.data == 1)
@@ -75,6 +75,6 @@ def test_without_any_weights_the_dock_starts_with_what_needs_none(
     monkeypatch.setattr(napari_brs.models, "WEIGHTS", tmp_path)
     controller = Controller(model)
     assert controller.settings.model == RIVALS[0]
-    assert not controller.problems.get("model")
+    assert not controller.state.problems.get("model")
     controller.close()
     controller.wait(30)

@@ -46,6 +46,8 @@ def test_what_is_on_display_is_told_in_pixels_of_the_image() -> None:
     assert visible_length(image, (2, None, None)) == 200
     image.corner_pixels = np.zeros((2, 3))  # moved out of the canvas
     assert visible_length(image, (2, None, None)) is None
+    image.corner_pixels = np.zeros((2, 2))  # of data that had fewer axes
+    assert visible_length(image, (2, None, None)) is None
     pyramid = Image([np.zeros((400, 500)), np.zeros((200, 250)), np.zeros((100, 125))])
     pyramid._data_level = 2
     pyramid.corner_pixels = np.array([[0, 0], [50, 60]])

@@ -8,7 +8,7 @@ pytest.importorskip("napari")
 from napari.layers import Labels
 
 from napari_brs.clicks import Click
-from napari_brs.plugin.strokes import Strokes
+from napari_brs.plugin.layers.strokes import Strokes
 from napari_brs.session import Session
 
 FLAT = (None, None)

@@ -19,18 +19,16 @@ def clicks(session: Session, position: tuple = FLAT) -> tuple[Click, ...]:
     return session.current.plane(position).clicks
 
 
-def test_undo_and_redo_bring_back_clicks_and_what_was_computed_for_them() -> None:
+def test_undo_and_redo_bring_back_the_very_states_of_the_clicks() -> None:
     session = flat()
     first = session.add_click(FLAT, Click(1, 2))
-    first.predictions["m"] = "mask of one click"
     second = session.add_click(FLAT, Click(3, 4, False))
-    second.predictions["m"] = "mask of two clicks"
     assert session.undo()
     assert clicks(session) == (Click(1, 2),)
-    assert session.current.plane(FLAT).shown("m") == "mask of one click"
+    assert session.current.plane(FLAT) is first
     assert session.redo()
-    assert session.current.plane(FLAT).shown("m") == "mask of two clicks"
-    assert session.current.plane(FLAT).start_for("m") == "mask of one click"
+    assert session.current.plane(FLAT) is second
+    assert second.previous is first
     assert session.undo()
     assert session.undo()
     assert not session.undo()
@@ -85,37 +83,22 @@ def test_what_is_known_of_the_size_stays_with_the_first_click() -> None:
     assert session.current.plane(FLAT).size_hint is None
 
 
-def test_a_further_click_starts_from_the_mask_and_a_changed_one_starts_afresh() -> None:
+def test_a_further_click_continues_the_state_before_and_a_moved_one_does_not() -> None:
     session = flat()
-    session.add_click(FLAT, Click(1, 2)).predictions["m"] = "mask"
-    more = session.add_click(FLAT, Click(3, 4))
-    assert more.start_for("m") == "mask"
-    assert more.shown("m") == "mask"
-    assert not more.computed("m")
-    moved = session.set_clicks(FLAT, [Click(9, 9)])
-    assert moved.start_for("m") is None
-    assert moved.shown("m") is None
+    first = session.add_click(FLAT, Click(1, 2))
+    assert session.add_click(FLAT, Click(3, 4)).previous is first
+    assert session.set_clicks(FLAT, [Click(9, 9)]).previous is None
 
 
-def test_models_keep_their_own_masks_of_the_same_clicks() -> None:
-    plane = flat().add_click(FLAT, Click(1, 2))
-    plane.predictions["a"] = "mask of a"
-    assert plane.computed("a")
-    assert not plane.computed("b")
-    assert plane.shown("b") is None
-
-
-def test_a_mask_made_by_hand_goes_before_predictions_and_starts_the_next_one() -> None:
+def test_clicks_after_a_mask_made_by_hand_start_from_it() -> None:
     session = flat()
-    session.add_click(FLAT, Click(1, 2)).predictions["m"] = "predicted"
+    session.add_click(FLAT, Click(1, 2))
     painted = session.set_mask(FLAT, "painted")
-    assert painted.shown("m") == "painted"
+    assert painted.by_hand
     assert painted.clicks == (Click(1, 2),)
     after = session.add_click(FLAT, Click(3, 4))
-    assert after.start_for("m") == "painted"
-    session.undo()
-    session.undo()
-    assert session.current.plane(FLAT).shown("m") == "predicted"
+    assert (after.edited, after.start_mask, after.previous) == (None, "painted", None)
+    assert session.add_click(FLAT, Click(5, 6)).start_mask == "painted"
 
 
 def test_planes_of_a_stack_have_clicks_of_their_own() -> None:
@@ -182,7 +165,7 @@ def test_opening_with_masks_takes_what_was_changed_by_hand() -> None:
     key = session.current.key
     session.commit(1)
     session.open(key, {FLAT: "changed"})
-    assert session.current.plane(FLAT).shown("m") == "changed"
+    assert session.current.plane(FLAT).edited == "changed"
     assert clicks(session) == (Click(1, 2),)
 
 
@@ -200,14 +183,13 @@ def test_clear_empties_the_object_and_undo_fills_it_again() -> None:
 def test_history_is_bounded_and_finished_objects_become_light() -> None:
     session = flat()
     plane = session.add_click(FLAT, Click(1, 2))
-    plane.predictions["m"] = "heavy"
     key = session.current.key
     session.commit(1, "pixels")
     for step in range(UNDO_LIMIT):
         session.add_click(FLAT, Click(step % 40, 5))
         assert session.state.objects[key].plane(FLAT).clicks == (Click(1, 2),)
     assert session.state.objects[key].written is None
-    assert session.state.objects[key].plane(FLAT).predictions == {}
+    assert session.state.objects[key].plane(FLAT) is not plane
     undone = 0
     while session.undo():
         undone += 1
@@ -217,7 +199,7 @@ def test_history_is_bounded_and_finished_objects_become_light() -> None:
 
 def test_what_undo_can_still_reach_is_not_forgotten() -> None:
     session = flat()
-    session.add_click(FLAT, Click(1, 2)).predictions["m"] = "heavy"
+    plane = session.add_click(FLAT, Click(1, 2))
     key = session.current.key
     session.commit(1, "pixels")
     for step in range(UNDO_LIMIT - 1):
@@ -226,7 +208,7 @@ def test_what_undo_can_still_reach_is_not_forgotten() -> None:
     while session.undo():
         pass
     session.redo()
-    assert session.state.objects[key].plane(FLAT).shown("m") == "heavy"
+    assert session.state.objects[key].plane(FLAT) is plane
 
 
 def test_states_with_equal_clicks_are_told_apart() -> None:

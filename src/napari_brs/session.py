@@ -1,9 +1,9 @@
 """What a user has clicked so far: objects, clicks per plane, undo and redo.
 
 A `Session` belongs to one image. Its history is a list of immutable states, so
-undo and redo only choose another one; nothing is computed again, because a
-state keeps what the networks made of its clicks. Predictions and masks are
-opaque here: this module imports neither napari, Qt nor torch.
+undo and redo only choose another one; nothing is computed again, because what the
+networks made of a state's clicks is kept by whoever computes, with the state as key.
+Masks are opaque here: this module imports neither napari, Qt nor torch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Position: TypeAlias = tuple[int | None, ...]
 """A plane of an image: one entry per axis, None along the plane, else the index."""
 
 UNDO_LIMIT = 100
-"""States that undo can go back; older ones, and what was computed for them, are forgotten."""
+"""States that undo can go back; older ones are forgotten."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,26 +36,18 @@ class PlaneState:
     edited : object
         A mask made by hand, or read from a labels layer; None if there is none.
         It goes before any prediction.
-    predictions : dict
-        Model name -> prediction made for exactly these clicks. Filled in when
-        it is known.
-    start : dict
-        Model name -> prediction that the next one starts from.
     start_mask : object
-        The mask to start from where `start` has nothing; None if there is none.
-    waited : dict
-        Model name -> seconds from asking for its prediction to seeing it. Filled in
-        when it is known.
+        The mask that a prediction starts from; None if there is none.
+    previous : PlaneState or None
+        The state whose clicks these continue: a prediction of it is a better start.
     size_hint : float or None
         About how long the object is, in pixels, as the first prediction was told.
     """
 
     clicks: tuple[Click, ...] = ()
     edited: Any = None
-    predictions: dict[str, Any] = field(default_factory=dict)
-    start: dict[str, Any] = field(default_factory=dict)
     start_mask: Any = None
-    waited: dict[str, float] = field(default_factory=dict)
+    previous: PlaneState | None = field(default=None, repr=False)
     size_hint: float | None = None
 
     @property
@@ -68,22 +60,6 @@ class PlaneState:
         """Whether the mask was made by hand, and not only found in the labels layer."""
         return self.edited is not None and self.edited is not self.start_mask
 
-    def start_for(self, model: str) -> Any:
-        """What a prediction of these clicks starts from, or None."""
-        return self.start.get(model, self.start_mask)
-
-    def shown(self, model: str) -> Any:
-        """The mask or prediction to show: the latest there is, or None."""
-        if self.empty:
-            return None
-        if self.edited is not None:
-            return self.edited
-        return self.predictions.get(model, self.start_for(model))
-
-    def computed(self, model: str) -> bool:
-        """Whether nothing is left to compute for these clicks."""
-        return not self.clicks or self.edited is not None or model in self.predictions
-
     def after(self, clicks: tuple[Click, ...]) -> PlaneState:
         """The state with other clicks.
 
@@ -94,18 +70,11 @@ class PlaneState:
             return PlaneState(clicks, size_hint=self.size_hint)
         if self.edited is not None:
             return PlaneState(clicks, start_mask=self.edited, size_hint=self.size_hint)
-        start = self.start | self.predictions
-        return PlaneState(clicks, start=start, start_mask=self.start_mask, size_hint=self.size_hint)
+        return replace(self, clicks=clicks, previous=self)
 
     def masked(self, mask: Any) -> PlaneState:
         """The state with a mask made by hand."""
-        return PlaneState(
-            self.clicks,
-            edited=mask,
-            predictions=self.predictions,
-            start=self.start,
-            size_hint=self.size_hint,
-        )
+        return PlaneState(self.clicks, edited=mask, size_hint=self.size_hint)
 
 
 @dataclass(frozen=True)
@@ -456,10 +425,10 @@ class Session:
             self._forget_settled()
 
     def _forget_settled(self) -> None:
-        """Drop the predictions of committed objects that no undo can reach any more.
+        """Drop the states of committed objects that no undo can reach any more.
 
-        Their pixels are in the labels layer and their clicks stay; hundreds of
-        finished objects must not fill the memory with probabilities. What was written
+        Their pixels are in the labels layer and their clicks stay; with the states go
+        their predictions: hundreds of finished objects must not fill the memory. What was written
         without an object goes with them.
         """
         if self._past[0].written:

@@ -27,7 +27,7 @@ WINDOW = (1400, 900)
 PAUSE = 0.6
 """Seconds between clicks, so that one can follow."""
 PATIENCE = 600.0
-"""Seconds that a mask may take on a machine that has other things to do."""
+"""Seconds that a mask may take on a busy machine."""
 
 CELLS: tuple[tuple[Click, ...], ...] = (
     (Click(14, 171), Click(33, 184)),
@@ -116,7 +116,7 @@ def show(output: str | os.PathLike[str] | None) -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-brs", "BRS segmentation")
     controller: Controller = dock.controller
     controller.set_image_layer(viewer.layers["phase contrast"])
-    problems = controller.problems
+    problems = controller.state.problems
     if problems:
         viewer.close()
         raise OSError("; ".join(problems.values()))
@@ -174,9 +174,11 @@ def save(viewer: napari.Viewer, controller: Controller, folder: Path) -> None:
     from napari_brs.io.labels import write_labels
 
     folder.mkdir(parents=True, exist_ok=True)
-    labels = write_labels(folder / "labels.tif", controller.objects_layer.data)
+    objects = controller.objects_layer
+    assert objects is not None
+    labels = write_labels(folder / "labels.tif", objects.data)
     screenshot = folder / "screenshot.png"
     # Until the canvas has been drawn, it is missing in a picture of the window.
     _handle_events(PAUSE)
     viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
-    print(f"{screenshot}\n{labels}: {controller.objects_layer.data.max()} objects")
+    print(f"{screenshot}\n{labels}: {objects.data.max()} objects")

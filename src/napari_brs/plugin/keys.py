@@ -12,11 +12,8 @@ as well. What napari has on them is left alone, but for three keys:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from napari_brs.plugin.controller import Controller
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 Target = Literal["viewer", "points", "preview", "objects"]
 """What a key is bound on."""
@@ -30,7 +27,7 @@ class Key(NamedTuple):
     key : str
         As napari writes it.
     action : str
-        The method of the controller.
+        What it does, by name.
     meaning : str
         One line for people.
     targets : tuple of Target
@@ -62,7 +59,7 @@ KEYS = (
     Key("H", "show_keys", "show these keys"),
 )
 
-_METHODS: dict[tuple[str, Target], str] = {
+_ACTIONS: dict[tuple[str, str], str] = {
     ("undo", "objects"): "undo_in_objects",
     ("redo", "objects"): "redo_in_objects",
     ("delete", "points"): "delete_in_points",
@@ -83,8 +80,16 @@ def written(key: str) -> str:
     return key.replace("Control", "Ctrl").replace("-", "+")
 
 
-def bind_keys(target: Any, controller: Controller, kind: Target) -> Release:
+def bind_keys(target: Any, actions: Mapping[str, Callable[[], Any]], kind: str) -> Release:
     """Bind the keys on a viewer or a layer.
+
+    Parameters
+    ----------
+    target : viewer or layer
+    actions : mapping
+        Name -> what it does.
+    kind : Target
+        What the target is.
 
     Returns
     -------
@@ -94,8 +99,8 @@ def bind_keys(target: Any, controller: Controller, kind: Target) -> Release:
     before = {}
     for key in KEYS:
         if kind in key.targets:
-            method = _METHODS.get((key.action, kind), key.action)
-            before[key.key] = target.bind_key(key.key, _press(controller, method), overwrite=True)
+            action = actions[_ACTIONS.get((key.action, kind), key.action)]
+            before[key.key] = target.bind_key(key.key, _press(action), overwrite=True)
 
     def release() -> None:
         for name, function in before.items():
@@ -104,8 +109,8 @@ def bind_keys(target: Any, controller: Controller, kind: Target) -> Release:
     return release
 
 
-def _press(controller: Controller, method: str) -> Callable[[Any], None]:
+def _press(action: Callable[[], Any]) -> Callable[[Any], None]:
     def press(_target: Any) -> None:
-        getattr(controller, method)()
+        action()
 
     return press

@@ -26,7 +26,8 @@ def photograph() -> list[LayerData]:
     """A cat, 300 × 451, colour (scikit-image's chelsea, CC0)."""
     from skimage.data import chelsea
 
-    return [(chelsea(), {"name": "photograph"}, "image")]
+    photograph = chelsea()  # type: ignore[no-untyped-call]
+    return [(photograph, {"name": "photograph"}, "image")]
 
 
 def _microscopy(file: str, name: str) -> LayerData:

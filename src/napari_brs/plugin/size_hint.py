@@ -67,6 +67,8 @@ def visible_length(image: Image, position: Position) -> float | None:
     corners = np.asarray(image.corner_pixels, float)
     if image.multiscale:
         corners = corners * image.downsample_factors[image.data_level]
+    if corners.shape[1] != len(position):
+        return None  # napari has not drawn the new data yet
     sides = np.diff(corners, axis=0)[0]
     longest = max(side for side, index in zip(sides, position, strict=True) if index is None)
     return float(longest) if longest > 1 else None

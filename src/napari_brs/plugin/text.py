@@ -77,6 +77,9 @@ CONTROLS = {
     "status": Control("", "The object, its clicks, the time taken, and whether clicks are obeyed."),
 }
 
+SECTIONS = {"image": "Image", "clicks": "Clicks", "objects": "Objects"}
+"""Titles of the dock's sections."""
+
 SIGNS = ("foreground", "background")
 """Choices of what a click adds."""
 
@@ -114,6 +117,7 @@ MESSAGES = {
     "found": "{count} objects found; click on one to correct it",
     "labels there": "there are labels already; press Segment image to add what the model finds",
     "unstable": "obeying would change the image far from the click",
+    "more methods": "More methods…",
     "open a model": "Open a model",
     "model files": "Models",
     "runs code": "{name} is a program: opening it runs its code, with all your rights. "

@@ -1,4 +1,4 @@
-"""Finished objects in a labels layer: free ids, writing, and taking back."""
+"""The labels layer with the finished objects: free ids, writing, and taking back."""
 
 from __future__ import annotations
 
@@ -7,16 +7,45 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_brs.masks import Box, Mask
-from napari_brs.plugin.planes import image_pixels, plane_shape
+from napari_brs.plugin.layers.placement import placement
+from napari_brs.plugin.layers.planes import image_pixels, plane_shape, spatial_shape
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.session import Position
 
 _AT_ONCE = 2**24
 """Pixels of a labels layer that are compared at once."""
+
+
+def make_objects(image: Layer) -> Labels:
+    """An empty layer for finished objects.
+
+    16 bits hold 65,535 objects, and unlike wider types napari shows them without
+    converting every pixel.
+    """
+    return Labels(
+        np.zeros(spatial_shape(image), np.uint16),
+        name=f"objects · {image.name}",
+        opacity=0.5,
+        **placement(image),
+    )
+
+
+def is_writable(layer: Labels) -> bool:
+    """Whether objects can be written to a labels layer."""
+    data = layer.data
+    if not layer.editable or layer.multiscale or not hasattr(data, "__setitem__"):
+        return False
+    # dask assigns slices only; arrays mapped from a file may be read-only.
+    return not hasattr(data, "dask") and getattr(getattr(data, "flags", None), "writeable", True)
+
+
+def fits(layer: Layer, image: Image) -> bool:
+    """Whether a labels layer can hold the objects of an image."""
+    return isinstance(layer, Labels) and spatial_shape(layer) == spatial_shape(image)
 
 
 class Written(NamedTuple):

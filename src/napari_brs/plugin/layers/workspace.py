@@ -11,21 +11,23 @@ from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
 from napari_brs.masks import Box, Mask
-from napari_brs.plugin import layers as ours
-from napari_brs.plugin.layer_set import LayerSet
-from napari_brs.plugin.objects import (
+from napari_brs.plugin.layers.layer_set import LayerSet
+from napari_brs.plugin.layers.objects import (
     Written,
     erase_object,
     find_label,
+    is_writable,
     next_label,
     read_plane,
     write_instances,
     write_object,
 )
-from napari_brs.plugin.planes import shown_mask
+from napari_brs.plugin.layers.planes import shown_mask, spatial_shape
+from napari_brs.plugin.layers.points import merge_clicks, read_clicks, show_clicks
+from napari_brs.plugin.predictions import Predictions
 from napari_brs.plugin.size_hint import NEAR, lengths_of
 from napari_brs.plugin.text import MESSAGES
-from napari_brs.session import ObjectState, PlaneState, Position, Session, State
+from napari_brs.session import ObjectState, Position, Session, State
 
 
 class Workspace(LayerSet):
@@ -39,13 +41,16 @@ class Workspace(LayerSet):
     Attributes
     ----------
     session : Session
+    predictions : Predictions
+        What the models made of its clicks.
     model : str
         Name of the model whose masks are shown.
     """
 
     def __init__(self, image: Image) -> None:
         super().__init__(image)
-        self.session = Session(ours.spatial_shape(image))
+        self.session = Session(spatial_shape(image))
+        self.predictions = Predictions()
         self.model = ""
 
     @property
@@ -53,11 +58,18 @@ class Workspace(LayerSet):
         """Whether anything was clicked, painted or committed."""
         return any(not found.empty for found in self.session.objects)
 
+    def shown(self, found: ObjectState) -> dict[Position, Any]:
+        """The mask or prediction to show of an object in each of its planes, None for nothing."""
+        return {
+            where: self.predictions.shown(plane, self.model)
+            for where, plane in found.planes.items()
+        }
+
     def show(self, position: Position | None) -> None:
         """Bring points and preview in line with the session."""
         current = self.session.current
         if self.preview is not None:
-            shown = {where: plane.shown(self.model) for where, plane in current.planes.items()}
+            shown = self.shown(current)
             self.preview.show(shown)
         if position is None:
             return
@@ -69,7 +81,7 @@ class Workspace(LayerSet):
         }
         for layer, positive in ((self.foreground, True), (self.background, False)):
             if layer is not None:
-                ours.show_clicks(layer, clicks, positive)
+                show_clicks(layer, clicks, positive)
 
     # what people do in the layers
 
@@ -105,10 +117,10 @@ class Workspace(LayerSet):
         read = 0
         changed = False
         for where, plane in planes.items():
-            found = [c for layer, sign in layers for c in ours.read_clicks(layer, where, sign)]
+            found = [c for layer, sign in layers for c in read_clicks(layer, where, sign)]
             read += len(found)
             now = [*found, *(click for click in plane.clicks if click.positive in lost)]
-            clicks = ours.merge_clicks(plane.clicks, now)
+            clicks = merge_clicks(plane.clicks, now)
             if clicks != plane.clicks:
                 self.session.set_clicks(where, clicks, size_hint(clicks[0]) if clicks else None)
                 changed = True
@@ -154,10 +166,10 @@ class Workspace(LayerSet):
         for position in list(self.session.current.planes):
             self.read_paint(position)
         current = self.session.current
-        masks = {where: self._mask(where, plane) for where, plane in current.planes.items()}
+        masks = self._masks(current)
         if current.label is None and not any(masks.values()):
             raise ValueError(MESSAGES["nothing to commit"])
-        if not ours.is_writable(self.objects):
+        if not is_writable(self.objects):
             raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
         label = current.label or self.free_label()
         # Only an object that had its id before can have pixels elsewhere.
@@ -196,7 +208,7 @@ class Workspace(LayerSet):
         assert self.objects is not None
         if only_on_empty and read_plane(self.objects, position).any():
             return None
-        if not ours.is_writable(self.objects):
+        if not is_writable(self.objects):
             raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
         written = write_instances(self.objects, position, instances, self.free_label())
         if written.after.size:
@@ -249,7 +261,7 @@ class Workspace(LayerSet):
         named = label or self.free_label()
         with session.one_step():
             if label and self.objects is not None:
-                if not ours.is_writable(self.objects):
+                if not is_writable(self.objects):
                     raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
                 session.note_written(position, erase_object(self.objects, label, position))
             if found is not None:
@@ -258,7 +270,7 @@ class Workspace(LayerSet):
 
     def lengths_near(self, position: Position, click: Click) -> list[int]:
         """Lengths in pixels of the finished objects near a click."""
-        if self.objects is None or ours.spatial_shape(self.objects) != self.session.shape:
+        if self.objects is None or spatial_shape(self.objects) != self.session.shape:
             return []
         row, column = click.pixel
         box = Box(row, column, row + 1, column + 1).grown(NEAR, self.session.plane_shape(position))
@@ -269,15 +281,18 @@ class Workspace(LayerSet):
         if self.objects is None or found.label is None:
             return {}
         masks = {}
-        for position, plane in found.planes.items():
+        for position, shown in self._masks(found).items():
             there = find_label(self.objects, found.label, position)
-            if there != self._mask(position, plane):
+            if there != shown:
                 masks[position] = there
         return masks
 
-    def _mask(self, position: Position, plane: PlaneState) -> Mask:
-        """What the session shows in a plane."""
-        return shown_mask(plane.shown(self.model), self.session.plane_shape(position))
+    def _masks(self, found: ObjectState) -> dict[Position, Mask]:
+        """What the session shows of an object."""
+        shape = self.session.plane_shape
+        return {
+            where: shown_mask(shown, shape(where)) for where, shown in self.shown(found).items()
+        }
 
     # undo and redo
 
@@ -304,13 +319,6 @@ class Workspace(LayerSet):
             if new is not None and new is not old:
                 new.put_back()
         return _changed_plane(before, self.session.state)
-
-    def pass_on(self, done: PlaneState, position: Position, prediction: Any) -> None:
-        """Let clicks made meanwhile start from a prediction of the clicks before them."""
-        now = self.session.current.plane(position)
-        follows = now.clicks[: len(done.clicks)] == done.clicks and now.start_mask is None
-        if now is not done and follows and not now.computed(self.model):
-            now.start[self.model] = prediction
 
 
 def _written(before: State, after: State) -> list[tuple[Written | None, Written | None]]:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points
 
-from napari_brs.plugin import layers as ours
-from napari_brs.plugin.preview import Preview
+from napari_brs.plugin.layers.objects import make_objects
+from napari_brs.plugin.layers.placement import follow
+from napari_brs.plugin.layers.planes import spatial_shape
+from napari_brs.plugin.layers.points import make_points
+from napari_brs.plugin.layers.preview import Preview
 from napari_brs.plugin.text import MESSAGES
 
 if TYPE_CHECKING:
@@ -39,21 +42,27 @@ class LayerSet:
         self.background: Points | None = None
         self.preview: Preview | None = None
         self.objects: Labels | None = None
-        self._shape = ours.spatial_shape(image)
+        self._shape = spatial_shape(image)
         self._own_objects: Labels | None = None
         self._put_away: list[Layer] = []
 
     @property
-    def aids(self) -> list[Layer]:
+    def helpers(self) -> list[Layer]:
         """The layers that serve the work only, from below: preview and clicks."""
         preview = None if self.preview is None else self.preview.layer
-        aids = (preview, self.background, self.foreground)
-        return [layer for layer in aids if layer is not None]
+        helpers = (preview, self.background, self.foreground)
+        return [layer for layer in helpers if layer is not None]
 
     @property
     def layers(self) -> list[Layer]:
         """All of them, from below."""
-        return [*([] if self.objects is None else [self.objects]), *self.aids]
+        return [*([] if self.objects is None else [self.objects]), *self.helpers]
+
+    def kind_of(self, layer: Layer) -> str:
+        """``points``, ``preview`` or ``objects``."""
+        if layer is self.objects:
+            return "objects"
+        return "points" if isinstance(layer, Points) else "preview"
 
     def make_layers(self, viewer: ViewerModel, image: Image) -> list[Layer]:
         """Add the layers that are missing, and return them; the active layer stays as it is.
@@ -71,7 +80,7 @@ class LayerSet:
                 self.lose(layer)
         try:
             if self.objects is None:
-                self.objects = self._own_objects = ours.make_objects(image)
+                self.objects = self._own_objects = make_objects(image)
                 added.append(self.objects)
             if self.preview is None:
                 self.preview = Preview(image)
@@ -80,33 +89,33 @@ class LayerSet:
             self.objects = self.preview = None
             raise ValueError(MESSAGES["memory"]) from None
         if self.background is None:
-            self.background = ours.make_points(image, positive=False)
+            self.background = make_points(image, positive=False)
             added.append(self.background)
         if self.foreground is None:
-            self.foreground = ours.make_points(image, positive=True)
+            self.foreground = make_points(image, positive=True)
             added.append(self.foreground)
         for layer in added:
             viewer.add_layer(layer)
         if added:
-            self.raise_aids(viewer)
+            self.raise_helpers(viewer)
             if active is not None:
                 viewer.layers.selection.active = active
         return added
 
-    def raise_aids(self, viewer: ViewerModel) -> None:
+    def raise_helpers(self, viewer: ViewerModel) -> None:
         """Put preview and clicks above the objects, which would hide them."""
         layers = viewer.layers
         if self.objects is None or self.objects not in layers:
             return
-        for layer in reversed(self.aids):
+        for layer in reversed(self.helpers):
             if layer in layers and layers.index(layer) < layers.index(self.objects):
                 layers.move(layers.index(layer), layers.index(self.objects) + 1)
 
     def put_away(self, viewer: ViewerModel) -> None:
         """Take the layers out of the viewer until they are needed; labels stay there."""
-        own = self._own_objects is not None and self.objects is self._own_objects
-        empty = own and not np.any(self._own_objects.data)
-        self._put_away = self.layers if empty else self.aids
+        own = self._own_objects
+        empty = own is self.objects and own is not None and not np.any(own.data)
+        self._put_away = self.layers if empty else self.helpers
         for layer in self._put_away:
             if layer in viewer.layers:
                 viewer.layers.remove(layer)
@@ -125,7 +134,7 @@ class LayerSet:
     def lose_unfit(self) -> list[Layer]:
         """Let go of the layers that something else gave another shape; return them."""
         lost: list[Layer] = []
-        if self.objects is not None and ours.spatial_shape(self.objects) != self._shape:
+        if self.objects is not None and spatial_shape(self.objects) != self._shape:
             lost.append(self.objects)
         if self.preview is not None and not self.preview.intact:
             lost.append(self.preview.layer)
@@ -137,6 +146,6 @@ class LayerSet:
         """Put the layers where the image is now."""
         self.lose_unfit()
         others = [self.foreground, self.background, self.objects]
-        ours.follow(image, [layer for layer in others if layer is not None])
+        follow(image, [layer for layer in others if layer is not None])
         if self.preview is not None:
             self.preview.follow(image)

@@ -14,6 +14,7 @@ pytest.importorskip("napari")
 import torch
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from test_converted_segmenter import Bright, scene
+from test_plugin_controller import made
 
 from napari_brs.plugin.controller import Controller
 from napari_brs.plugin.text import MESSAGES
@@ -35,7 +36,7 @@ def opened(model: Any, bright: Path) -> Any:
     image = model.add_image(scene(), name="cells", contrast_limits=(0, 255))
     controller = Controller(model)
     controller.set_image_layer(image, look=False)
-    controller.converted.open_file(bright)
+    controller.open_model(bright)
     controller.wait(60)
     yield controller
     controller.close()
@@ -50,8 +51,8 @@ def test_all_objects_appear_at_once_each_with_its_id(opened: Any) -> None:
     found = labels(opened)
     assert sorted(np.unique(found)) == [0, 1, 2, 3]
     assert found[110, 50] == found[110, 90] != found[30, 30] != found[260, 360] != 0
-    assert opened.status == MESSAGES["found"].format(count=3)
-    assert opened.label == 4
+    assert opened.state.status == MESSAGES["found"].format(count=3)
+    assert opened.state.label == 4
 
 
 def test_they_are_one_step_of_undo_and_come_back_with_redo(opened: Any) -> None:
@@ -81,7 +82,7 @@ def test_a_background_click_repairs_the_object_that_it_hits_and_leaves_the_rest(
     label = int(before[115, 90])
     opened.add_click(115, 90, positive=False)
     opened.wait(60)
-    assert opened.label == label
+    assert opened.state.label == label
     assert opened.commit() == label
     after = labels(opened)
     assert after[115, 50] == label
@@ -112,11 +113,11 @@ def test_labels_that_are_there_are_left_alone_until_more_is_asked_for(
         controller.set_image_layer(image, look=False)
         controller.objects_layer.data[105:110, 40:45] = 7
         mine = labels(controller)
-        controller.converted.open_file(bright)
+        controller.open_model(bright)
         controller.wait(60)
         np.testing.assert_array_equal(labels(controller), mine)
-        assert controller.status == MESSAGES["labels there"]
-        controller.converted.segment_image()
+        assert controller.state.status == MESSAGES["labels there"]
+        controller.segment_image()
         controller.wait(60)
         found = labels(controller)
         assert (found[105:110, 40:45] == 7).all()
@@ -136,12 +137,12 @@ def test_each_slice_of_a_stack_gets_its_own_objects(model: Any, bright: Path) ->
     controller = Controller(model)
     try:
         controller.set_image_layer(image, look=False)
-        controller.converted.open_file(bright)
+        controller.open_model(bright)
         controller.wait(60)
         assert labels(controller)[0].max() == 3
         assert not labels(controller)[1].any()
         model.dims.set_point(0, 1)
-        controller.computing.look()
+        controller.features.look()
         controller.wait(60)
         assert sorted(np.unique(labels(controller)[1])) == [0, 4, 5, 6]
     finally:
@@ -153,7 +154,7 @@ def test_a_model_that_needs_clicks_shows_nothing_by_itself(controller: Any, mode
     image = model.add_image(scene(), name="cells")
     controller.set_image_layer(image)
     controller.wait(30)
-    assert not controller.converted.in_use
+    assert not controller.state.whole_image
     assert not labels(controller).any()
 
 
@@ -173,25 +174,25 @@ def test_a_file_is_opened_only_if_the_user_trusts_it(
 
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(bright), ""))
     monkeypatch.setattr(QMessageBox, "warning", answer(QMessageBox.StandardButton.Cancel))
-    dock.open_model.native.click()
+    dock.controls["open_model"].native.click()
     assert "runs its code" in asked[0]
-    assert dock.model.value == "brs-live"
+    assert dock.controls["model"].value == "brs-live"
     monkeypatch.setattr(QMessageBox, "warning", answer(QMessageBox.StandardButton.Open))
-    dock.open_model.native.click()
-    assert dock.model.value == str(bright)
-    assert dock.model.current_choice == "bright.pt"
-    assert dock.segment_image.enabled
+    dock.controls["open_model"].native.click()
+    assert dock.controls["model"].value == str(bright)
+    assert dock.controls["model"].current_choice == "bright.pt"
+    assert dock.controls["segment_image"].enabled
 
 
 def test_one_undo_takes_back_the_first_click_and_closes_what_it_reopened(opened: Any) -> None:
     opened.add_click(115, 90, positive=False)
     opened.wait(60)
-    assert opened.label == int(labels(opened)[115, 90])
+    assert opened.state.label == int(labels(opened)[115, 90])
     opened.undo()
     assert opened.session.current.empty
-    assert opened.label == 4
+    assert opened.state.label == 4
     opened.redo()
-    assert opened.has_clicks
+    assert opened.state.has_clicks
 
 
 def test_a_file_is_opened_while_the_object_has_clicks(
@@ -201,11 +202,10 @@ def test_a_file_is_opened_while_the_object_has_clicks(
     controller.set_image_layer(image, look=False)
     controller.add_click(30, 30)
     controller.wait(60)
-    controller.converted.open_file(bright)
+    controller.open_model(bright)
     controller.wait(60)
     assert controller.settings.model == str(bright)
-    plane = controller.session.current.plane((None, None))
-    assert str(bright) in plane.predictions, controller.status
+    assert made(controller, str(bright)), controller.state.status
 
 
 @pytest.mark.parametrize("clicked", [True, False])
@@ -219,16 +219,15 @@ def test_a_file_that_cannot_be_loaded_gives_way_to_the_model_before(
     if clicked:
         controller.add_click(30, 30)
         controller.wait(60)
-    controller.converted.open_file(bad)
+    controller.open_model(bad)
     controller.wait(60)
     assert controller.settings.model == "brs-live"
-    assert controller.status.startswith("bad.pt cannot be used: ")
-    assert controller.status.endswith("; back to brs-live")
-    assert not controller.converted.files
+    assert controller.state.status.startswith("bad.pt cannot be used: ")
+    assert controller.state.status.endswith("; back to brs-live")
+    assert not controller.context.offer.files
     assert controller.add_click(40, 40)
     controller.wait(60)
-    plane = controller.session.current.plane((None, None))
-    assert "brs-live" in plane.predictions
+    assert made(controller, "brs-live")
 
 
 @pytest.mark.skipif(not has_display(), reason="needs a display with OpenGL")
@@ -240,7 +239,7 @@ def test_a_frame_is_segmented_its_objects_are_fixed_and_it_is_saved(
     viewer.add_image(scene(), name="cells", contrast_limits=(0, 255))
     controller = open_dock().controller
     user.wait(0.2)
-    controller.converted.open_file(bright)
+    controller.open_model(bright)
     controller.wait(60)
     label = int(labels(controller)[115, 90])
     user.click((115, 90), key="Shift")  # the touching neighbour
@@ -249,7 +248,7 @@ def test_a_frame_is_segmented_its_objects_are_fixed_and_it_is_saved(
     user.click((115, 90))  # to this network it is one with the cell beside it
     controller.wait(60)
     user.press("D")
-    assert "belong to other objects" in controller.status
+    assert "belong to other objects" in controller.state.status
     user.press("Z", "Control")
     user.click((210, 115))  # missed, because it is dim
     controller.wait(60)

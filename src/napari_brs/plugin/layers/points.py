@@ -1,4 +1,4 @@
-"""Layers that belong to one image: two for clicks, and one for finished objects."""
+"""The two points layers with the clicks of the current object, one a sign."""
 
 from __future__ import annotations
 
@@ -6,34 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer, Points
+from napari.layers import Layer, Points
 from numpy.typing import NDArray
 
 from napari_brs.clicks import Click
-from napari_brs.plugin.planes import (
-    spatial_shape,
-    to_click,
-    to_point,
-)
+from napari_brs.plugin.layers.placement import placement
+from napari_brs.plugin.layers.planes import spatial_shape, to_click, to_point
 from napari_brs.session import Position
-
-PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-"""Properties of a layer that say where in the world it lies."""
 
 FOREGROUND = "#19e64b"
 BACKGROUND = "#ff3b30"
-
-
-def placement(image: Layer) -> dict[str, Any]:
-    """Where an image lies in the world, as keyword arguments of another layer."""
-    return {name: getattr(image, name) for name in PLACEMENT}
-
-
-def follow(image: Layer, layers: Iterable[Layer]) -> None:
-    """Put layers where the image is now."""
-    for layer in layers:
-        for name, value in placement(image).items():
-            setattr(layer, name, value)
 
 
 def make_points(image: Layer, positive: bool) -> Points:
@@ -48,20 +30,6 @@ def make_points(image: Layer, positive: bool) -> Points:
         size=max(4.0, max(spatial_shape(image)[-2:]) / 60),
         # Points that stay visible, and do not hide a cell, at every zoom.
         canvas_size_limits=(8, 14),
-        **placement(image),
-    )
-
-
-def make_objects(image: Layer) -> Labels:
-    """An empty layer for finished objects.
-
-    16 bits hold 65,535 objects, and unlike wider types napari shows them without
-    converting every pixel.
-    """
-    return Labels(
-        np.zeros(spatial_shape(image), np.uint16),
-        name=f"objects · {image.name}",
-        opacity=0.5,
         **placement(image),
     )
 
@@ -100,20 +68,6 @@ def merge_clicks(before: Iterable[Click], now: Iterable[Click]) -> tuple[Click, 
             left.remove(match)
             kept.append(click)
     return (*kept, *left)
-
-
-def is_writable(layer: Labels) -> bool:
-    """Whether objects can be written to a labels layer."""
-    data = layer.data
-    if not layer.editable or layer.multiscale or not hasattr(data, "__setitem__"):
-        return False
-    # dask assigns slices only; arrays mapped from a file may be read-only.
-    return not hasattr(data, "dask") and getattr(getattr(data, "flags", None), "writeable", True)
-
-
-def fits(layer: Layer, image: Image) -> bool:
-    """Whether a labels layer can hold the objects of an image."""
-    return isinstance(layer, Labels) and spatial_shape(layer) == spatial_shape(image)
 
 
 def _same_points(first: NDArray[Any], second: NDArray[Any]) -> bool:

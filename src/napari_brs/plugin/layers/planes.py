@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from mmap import mmap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,22 @@ def to_click(point: Iterable[float], position: Position, positive: bool) -> Clic
         float(value) for value, index in zip(point, position, strict=True) if index is None
     )
     return Click(row, column, positive)
+
+
+class ImagePlane(NamedTuple):
+    """The pixels of one plane, to be computed on.
+
+    Attributes
+    ----------
+    key : tuple
+        Equal for equal pixels and contrast limits.
+    pixels : (H, W) or (H, W, C) array-like
+    contrast_limits : (float, float) or None
+    """
+
+    key: tuple[Any, ...]
+    pixels: Any
+    contrast_limits: tuple[float, float] | None
 
 
 class LazyPlane:

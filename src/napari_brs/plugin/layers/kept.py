@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
-from napari_brs.plugin.planes import spatial_shape
-from napari_brs.plugin.workspace import Workspace
+from napari_brs.plugin.layers.planes import spatial_shape
+from napari_brs.plugin.layers.workspace import Workspace
 
 Shapes = dict[tuple[int, ...], Workspace]
 

@@ -11,8 +11,13 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from napari_brs.masks import Box, Mask
-from napari_brs.plugin.layers import placement
-from napari_brs.plugin.planes import image_pixels, plane_shape, shown_mask, spatial_shape
+from napari_brs.plugin.layers.placement import placement
+from napari_brs.plugin.layers.planes import (
+    image_pixels,
+    plane_shape,
+    shown_mask,
+    spatial_shape,
+)
 from napari_brs.session import Position
 
 COLOUR = "#ffd60a"
@@ -168,7 +173,8 @@ class Preview:
         if not mask:
             return np.zeros((0, 0), np.uint8)
         inside = mask.box.within(self._window(position))
-        return self.layer.data[self._index(position)][inside.slices]
+        plane: NDArray[np.uint8] = self.layer.data[self._index(position)]
+        return plane[inside.slices]
 
 
 def _steps(image: Layer) -> NDArray[np.float64]:

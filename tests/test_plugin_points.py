@@ -5,17 +5,10 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 
 from napari_brs.clicks import Click
-from napari_brs.plugin.layers import (
-    fits,
-    is_writable,
-    make_points,
-    merge_clicks,
-    read_clicks,
-    show_clicks,
-)
+from napari_brs.plugin.layers.points import make_points, merge_clicks, read_clicks, show_clicks
 
 FLAT = (None, None)
 A, B, C = Click(1, 2), Click(3, 4, False), Click(5, 6)
@@ -56,24 +49,3 @@ def test_points_that_are_right_already_are_left_alone() -> None:
     before = layer.data
     show_clicks(layer, {FLAT: [A]}, positive=True)
     assert layer.data is before
-
-
-def test_only_labels_of_the_images_shape_can_hold_its_objects() -> None:
-    image = Image(np.zeros((10, 12, 3), np.uint8), rgb=True)
-    assert fits(Labels(np.zeros((10, 12), int)), image)
-    assert not fits(Labels(np.zeros((12, 10), int)), image)
-    assert not fits(image, image)
-
-
-def test_what_cannot_be_written_is_known() -> None:
-    da = pytest.importorskip("dask.array")
-    data = np.zeros((8, 8), np.uint8)
-    assert is_writable(Labels(data))
-    assert not is_writable(Labels([data, data[::2, ::2]], multiscale=True))
-    locked = Labels(data)
-    locked.editable = False
-    assert not is_writable(locked)
-    assert not is_writable(Labels(da.zeros((8, 8), dtype=np.uint8)))
-    data = data.copy()
-    data.flags.writeable = False
-    assert not is_writable(Labels(data))

@@ -1,0 +1,90 @@
+"""Undo and redo: of the session, and of strokes in the objects layer among its steps."""
+
+from __future__ import annotations
+
+from napari.layers import Labels, Layer
+
+from napari_brs.plugin.context import Context
+from napari_brs.plugin.events import Events
+from napari_brs.plugin.jobs import Jobs
+from napari_brs.plugin.layers.strokes import Strokes
+from napari_brs.session import Position
+
+
+class History:
+    """Goes back and forward, and shows the plane in which something changed."""
+
+    def __init__(self, context: Context, jobs: Jobs, events: Events) -> None:
+        self._context = context
+        self._jobs = jobs
+        self._strokes: dict[Layer, Strokes] = {}
+        context.layer_left.connect(self._on_left)
+        events.objects_painted.connect(self._on_stroke)
+
+    def undo(self) -> None:
+        """Take back the last click, stroke or commit."""
+        self._travel(forward=False)
+
+    def redo(self) -> None:
+        """Do again what was undone."""
+        self._travel(forward=True)
+
+    def undo_in_objects(self) -> None:
+        """Take back the last step of all, which may be a stroke in the objects layer."""
+        work, strokes = self._context.work, self._strokes_now()
+        if work is not None and not (strokes and strokes.undo(work.session)):
+            self.undo()
+
+    def redo_in_objects(self) -> None:
+        """Do again what `undo_in_objects` took back."""
+        work, strokes = self._context.work, self._strokes_now()
+        if work is not None and not (strokes and strokes.redo(work.session)):
+            self.redo()
+
+    def _travel(self, forward: bool) -> None:
+        context = self._context
+        if context.work is None:
+            return
+        self._jobs.cancel()
+        context.take_paint()
+        highest = context.work.session.highest_label
+        with context.writing():
+            position = context.work.redo() if forward else context.work.undo()
+        if position is not None:
+            self._go_to(position)
+        if context.work.session.highest_label != highest:
+            context.number()
+        context.refresh()
+
+    def _go_to(self, position: Position) -> None:
+        """Show the plane in which something changed, if the same axes are on display."""
+        context = self._context
+        assert context.image is not None
+        here = context.state.position
+        if here is None or [i is None for i in here] != [i is None for i in position]:
+            return
+        extra = context.viewer.dims.ndim - context.image.ndim
+        world = context.image.data_to_world([0 if index is None else index for index in position])
+        for axis, index in enumerate(position):
+            if index is not None and index != here[axis]:
+                context.viewer.dims.set_point(axis + extra, world[axis])
+
+    def _strokes_now(self) -> Strokes | None:
+        """Those in the objects layer."""
+        work = self._context.work
+        return None if work is None or work.objects is None else self._strokes.get(work.objects)
+
+    def _on_stroke(self, by_user: bool) -> None:
+        work = self._context.work
+        if work is None or work.objects is None:
+            return
+        strokes = self._strokes.setdefault(work.objects, Strokes(work.objects))
+        if by_user:
+            strokes.note(work.session)
+        else:
+            # What the dock wrote is the last thing that napari's undo would take back.
+            strokes.bury()
+
+    def _on_left(self, layer: Layer) -> None:
+        if isinstance(layer, Labels):
+            self._strokes.pop(layer, None)
