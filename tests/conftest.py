@@ -26,6 +26,18 @@ if not has_display():
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
+WITH_A_WINDOW = ("test_plugin_", "test_same_mask")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, and all that open windows, which begin."""
+    for item in items:
+        name = item.path.stem
+        window = name.startswith(WITH_A_WINDOW)
+        item.add_marker(pytest.mark.xdist_group("window" if window else name))
+    items.sort(key=lambda item: not item.path.stem.startswith(WITH_A_WINDOW))
+
+
 class User:
     """Does with a viewer what people do: real Qt events on the canvas."""
 
