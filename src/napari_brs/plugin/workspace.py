@@ -311,6 +311,7 @@ class Workspace(LayerSet):
         follows = now.clicks[: len(done.clicks)] == done.clicks and now.start_mask is None
         if now is not done and follows and not now.computed(self.model):
             now.start[self.model] = prediction
+            now.steps[self.model] = done.steps_to(self.model)
 
 
 def _written(before: State, after: State) -> list[tuple[Written | None, Written | None]]:
