@@ -23,8 +23,9 @@ from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.cli import COMMANDS, _warnings_on_one_line, main
 from napari_brs.commands import segment
 from napari_brs.io.labels import read_labels
-from napari_brs.io.sessions import load_session
+from napari_brs.io.sessions import load_session, save_session
 from napari_brs.networks.base import InteractiveNetwork
+from napari_brs.session import Session
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -546,7 +547,7 @@ def test_a_failed_write_leaves_the_old_files(
     folder: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "l.tif").write_text("old labels")
-    (folder / "s.json").write_text("old session")
+    save_session(folder / "s.json", Session((60, 80)))
     before = listing(folder)
 
     def disk_full(path: Path, *_: Any, **__: Any) -> None:

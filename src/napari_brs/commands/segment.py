@@ -25,7 +25,14 @@ from napari_brs.io.atomic import atomic
 from napari_brs.io.images import Plane, read_plane
 from napari_brs.io.labels import check_labels_path, read_labels, write_labels
 from napari_brs.io.outputs import check_outputs
-from napari_brs.io.sessions import HIGHEST_LABEL, load_session, to_json
+from napari_brs.io.session_models import ImagePart
+from napari_brs.io.sessions import (
+    HIGHEST_LABEL,
+    check_session_path,
+    labels_digest,
+    load_session,
+    to_json,
+)
 from napari_brs.segmenters import Segmenter, open_segmenter
 from napari_brs.session import PlaneState, Session
 
@@ -55,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
     read = [] if args.labels is None or _same_file(args.labels, args.output) else [args.labels]
     inputs = [args.image, args.replay, *read, *model_files(args.model)]
     check_outputs([args.output, args.session], inputs)
+    if args.session is not None:
+        check_session_path(args.session)
     plane = read_plane(args.image, args.slice)
     _check_size(args.image, plane)
     if args.whole:
@@ -81,7 +90,18 @@ def run(args: argparse.Namespace) -> None:
     with ExitStack() as files:
         if args.session is not None:
             partial = files.enter_context(atomic(args.session))
-            text = to_json(session, Path(args.image).name)
+            session.refine = args.refine
+            text = to_json(
+                session,
+                image=ImagePart(
+                    name=Path(args.image).name,
+                    path=os.path.abspath(args.image),
+                    shape=session.shape,
+                    channel=args.channel,
+                ),
+                device=str(segmenter.device),
+                labels_sha256=labels_digest(labels) if there is None else None,
+            )
             partial.write_text(text, encoding="utf-8", newline="\n")
         write_labels(args.output, labels)
 

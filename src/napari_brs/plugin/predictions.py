@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -38,7 +37,7 @@ class Predictions:
         """Keep a prediction made for exactly these clicks, in place of an earlier one."""
         self._made.setdefault(plane, {})[model] = Made(prediction, waited)
         # Each state keeps those before it alive; undo does not go back further.
-        for distance, before in enumerate(_before(plane)):
+        for distance, before in enumerate(plane.before()):
             if distance >= UNDO_LIMIT:
                 self._made.pop(before, None)
 
@@ -52,7 +51,7 @@ class Predictions:
         That is the newest prediction of the clicks before them; where there is none,
         the mask that the object had.
         """
-        for before in _before(plane):
+        for before in plane.before():
             made = self.get(before, model)
             if made is not None:
                 return made.prediction
@@ -71,11 +70,3 @@ class Predictions:
         """Whether nothing is left to compute for these clicks."""
         known = not plane.clicks or plane.edited is not None
         return known or self.get(plane, model) is not None
-
-
-def _before(plane: PlaneState) -> Iterator[PlaneState]:
-    """The states whose clicks a state continues, the newest first."""
-    before = plane.previous
-    while before is not None:
-        yield before
-        before = before.previous
