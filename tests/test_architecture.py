@@ -24,8 +24,16 @@ MODULES = {
 }
 
 
+ROOT_MODULES = 12
+"""At most, in the package's root."""
+LONGEST = 400
+"""Lines of a file."""
+# Still longer; to be taken apart.
+UNDIVIDED = {"session.py"}
+
+
 def rooms() -> dict[str, int]:
-    """Room, such as ``clicks.py`` or ``io/``, -> its floor, as the documentation has them."""
+    """Room or module, such as ``io/`` or ``io/packs.py``, -> its floor, as documented."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = text.split("## Rooms", 1)[1].split("\n\n", 2)[1].splitlines()[2:]
     return {
@@ -60,11 +68,37 @@ def inner_imports(path: Path) -> set[str]:
     for name in imported(path):
         parts = name.split(".")
         while parts and parts[0] == "napari_brs":
-            module = "/".join(parts[1:]) + ".py"
-            if module in MODULES:
+            inside = "/".join(parts[1:])
+            module = next(
+                (m for m in (f"{inside}.py", f"{inside}/__init__.py") if m in MODULES), None
+            )
+            if module is not None:
                 found.add(module)
                 break
             parts.pop()
+    return found - {path.relative_to(PACKAGE).as_posix()}
+
+
+IMPORTS = {module: inner_imports(path) for module, path in MODULES.items()}
+
+
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Ways from a module along imports back to it; one for each circle found."""
+    state: dict[str, int] = {}
+    found = []
+
+    def visit(module: str, way: list[str]) -> None:
+        state[module] = 1
+        for other in sorted(imports.get(module, ())):
+            if state.get(other) == 1:
+                found.append([*way[way.index(other) :], other])
+            elif other not in state:
+                visit(other, [*way, other])
+        state[module] = 2
+
+    for module in imports:
+        if module not in state:
+            visit(module, [module])
     return found
 
 
@@ -81,8 +115,28 @@ def test_every_room_in_the_documentation_is_there():
 def test_a_room_imports_only_from_below(module):
     floors = rooms()
     here = floors[room_of(module)]
-    above = {other for other in inner_imports(MODULES[module]) if floors[room_of(other)] > here}
+    above = {other for other in IMPORTS[module] if floors[room_of(other)] > here}
     assert not above
+
+
+def test_no_import_goes_round_in_a_circle():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
+    outside = {m: others for m, others in IMPORTS.items() if room_of(m) != "plugin/"}
+    assert circles(outside) == []
+
+
+def test_the_root_holds_no_more_than_a_dozen_modules():
+    assert len(list(PACKAGE.glob("*.py"))) <= ROOT_MODULES
+
+
+def test_no_file_is_longer_than_can_be_read_at_once():
+    long = {
+        module
+        for module, path in MODULES.items()
+        if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST
+        and room_of(module) != "plugin/"
+    }
+    assert long <= UNDIVIDED
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) != "plugin/"])
@@ -95,9 +149,9 @@ def test_only_the_plugin_imports_napari_or_qt(module):
     [("networks/", "clicks.py"), ("networks/", "io/"), ("brs/refinement.py", "networks/")],
 )
 def test_rooms_do_not_know_what_they_need_not_know(room, stranger):
-    for module, path in MODULES.items():
+    for module in MODULES:
         if module.startswith(room):
-            assert stranger not in {room_of(other) for other in inner_imports(path)}, module
+            assert stranger not in {room_of(other) for other in IMPORTS[module]}, module
 
 
 def loaded_by(program: str) -> set[str]:
