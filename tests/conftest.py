@@ -29,6 +29,7 @@ if not has_display():
 WITH_A_WINDOW = ("test_plugin_", "test_same_mask")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the processes read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, and all that open windows, which begin."""
     for item in items:

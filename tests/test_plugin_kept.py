@@ -163,13 +163,17 @@ print("unharmed")
 @pytest.mark.skipif(not has_display(), reason="needs a display with OpenGL")
 @pytest.mark.parametrize("shared", ["layer", "data"])
 def test_a_window_that_is_closed_does_no_harm_to_another(shared: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", TWO_VIEWERS, shared],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    for _ in range(3):
+        run = subprocess.run(
+            [sys.executable, "-c", TWO_VIEWERS, shared],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # Mesa makes vispy fail to draw two windows now and then, without a plugin too.
+        if "OpenGL got errors" not in run.stderr:
+            break
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["unharmed"]
     assert "Traceback" not in run.stderr

@@ -32,7 +32,7 @@ def test_a_cell_clicked_in_napari_and_on_the_command_line_gets_the_same_mask(
     controller.wait(60)
     user.click((110, 330), key="shift")
     controller.wait(60)
-    assert "every click obeyed" in dock.status.value
+    assert "every click obeyed" in controller.state.status
     shown = controller.preview_layer.data != 0
     (positive,), (negative,) = controller.foreground_layer.data, controller.background_layer.data
 
