@@ -22,6 +22,7 @@ PACKS = {
     "grabcut_test": "GrabCut",
     "natural_val": "Held-out photographs",
     "micro_val": "Held-out microscopy",
+    "micro2_val": "Held-out microscopy, second pack",
 }
 """Packs that come first, and what they are called."""
 SHOWN_CLICKS = (1, 3, 5, 10)

@@ -88,7 +88,7 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "ba67b69b89ca2cc351c76ac8d5af49c9d04f7fbab92d75860e2e695452982e29",
+        "1a65555b42d127baaf114f481d5aee7c2c43daa024041bd583152896f9ec6d21",
     ),
     ModelInfo(
         "brs-densenet",
