@@ -67,8 +67,10 @@ def evidence(
     )
 
 
-WEIGHTS = np.zeros(len(EVIDENCE))
-BIAS = 0.0
+WEIGHTS = np.array(
+    [4.31, 7.01, -0.75, 0.36, 0.24, -0.11, -0.38, -1.13, 3.91, 1.56, 0.93, -1.68, 0.61, -0.21]
+)
+BIAS = -11.1
 """Logistic regression of the evidence, fitted on training packs; see docs/completion.md."""
 
 

@@ -26,6 +26,8 @@ BACKGROUND, EDGE, CORE = 0, 1, 2
 """What a place may be; the core of an object of class k is CORE + k."""
 PLACES = 60
 """Places of each sort that an object gives at most."""
+TAUGHT = 40
+"""Objects at most that proposals add."""
 CORE_DEPTH = 0.5
 """Where the core begins, as a share of the object's greatest depth."""
 EDGE_DEPTH = 0.25
@@ -70,6 +72,26 @@ class Examples:
     def head(self) -> Head:
         """A classifier of places, trained on these."""
         return train_head(self.places, self.sorts, self.weights, CORE + self.kinds)
+
+    def taught_by(
+        self, accepted: Sequence[tuple[SeenTile, Mask, int]], others: Sequence[Mask]
+    ) -> Examples:
+        """With places of objects that are likely right, at less weight; the looks stay.
+
+        Parameters
+        ----------
+        accepted : sequence of (SeenTile, Mask, int)
+            Each with its tile and class.
+        others : sequence of Mask
+            What is no background beside them.
+        """
+        rng = np.random.default_rng(0)
+        places = [_places(seen, mask, kind, others, rng) for seen, mask, kind in accepted[:TAUGHT]]
+        if not places:
+            return self
+        vectors, sorts, weights = (torch.cat(parts) for parts in zip(*places, strict=True))
+        share = min(1.0, len(self.looks) / len(places))
+        return self.joined(Examples(vectors, sorts, share * weights, ()))
 
     def joined(self, other: Examples) -> Examples:
         """The examples of both."""

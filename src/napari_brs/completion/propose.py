@@ -32,6 +32,10 @@ SEED_THRESHOLD = 0.1
 """Of the core's probability; many seeds cost little, and an object without one is lost."""
 SMOOTHING = 1.0
 """Of the core's probability, in cells."""
+SURE = 0.6
+"""Confidence from which a proposal teaches where to look for others."""
+BLOCK = 16
+"""Tiles that are kept at a time, to be looked at twice."""
 CLAIMED = 0.5
 """Share of a candidate that belongs to others already, above which it is none of its own."""
 
@@ -130,15 +134,39 @@ def _proposals(
         examples = own if examples is None else own.joined(examples)
     assert examples is not None
     head = examples.head()
+    tiles = _nearest_first(segmenter.shape, region, examples.length, list(seen))
     taken = list(finished)
-    for tile in _nearest_first(segmenter.shape, region, examples.length, list(seen)):
-        current = seen.pop(tile, None) or see(segmenter, tile)
-        for scored in _scored(segmenter, current, head, examples, region):
-            mask = _unclaimed(scored.candidate, taken, rejected)
-            if mask is not None:
-                taken.append(mask)
-                click = Click(*scored.candidate.pixel)
-                yield Proposal(mask, click, scored.confidence, scored.kind)
+    for first in range(0, len(tiles), BLOCK):
+        block = []
+        sure: list[tuple[SeenTile, Proposal]] = []
+        for tile in tiles[first : first + BLOCK]:
+            current = seen.pop(tile, None) or see(segmenter, tile)
+            block.append(current)
+            scored = _scored(segmenter, current, head, examples, region)
+            for proposal in _chosen(scored, taken, rejected, SURE):
+                sure.append((current, proposal))
+                yield proposal
+        learnt = examples.taught_by(
+            [(current, proposal.mask, proposal.kind) for current, proposal in sure], taken
+        )
+        head = learnt.head()
+        again = [
+            scored
+            for current in block
+            for scored in _scored(segmenter, current, head, examples, region, taken)
+        ]
+        yield from _chosen(again, taken, rejected, 0.0)
+
+
+def _chosen(
+    scored: list[_Scored], taken: list[Mask], rejected: Sequence[Mask], least: float
+) -> Iterator[Proposal]:
+    """The best candidates, without what others claim; they are added to those taken."""
+    for one in sorted(scored, key=lambda one: -one.confidence):
+        mask = _unclaimed(one.candidate, taken, rejected) if one.confidence >= least else None
+        if mask is not None:
+            taken.append(mask)
+            yield Proposal(mask, Click(*one.candidate.pixel), one.confidence, one.kind)
 
 
 def _checked(region: Box, shape: tuple[int, int]) -> Box:
@@ -175,12 +203,21 @@ def _centre(tile: Tile) -> tuple[float, float]:
 
 
 def _scored(
-    segmenter: Segmenter, seen: SeenTile, head: Head, examples: Examples, region: Box
+    segmenter: Segmenter,
+    seen: SeenTile,
+    head: Head,
+    examples: Examples,
+    region: Box,
+    taken: Sequence[Mask] = (),
 ) -> list[_Scored]:
-    """All candidates of a tile, best first."""
+    """The candidates of a tile, but for clicks on what is taken."""
     cores = head(seen.descriptors)[CORE:].numpy()
     core = cores.sum(0)
-    peaks = dict(_seeds(seen, core, region))
+    peaks = {
+        pixel: peak
+        for pixel, peak in _seeds(seen, core, region)
+        if not any(mask.holds(*pixel) for mask in taken)
+    }
     found = []
     for candidate in decode_clicks(segmenter.network, seen, list(peaks), segmenter.shape):
         ring = ring_of(candidate.mask)
@@ -195,7 +232,7 @@ def _scored(
             [look for look in examples.looks if look.kind == kind] or examples.looks,
         )
         found.append(_Scored(candidate, figures, confidence(figures), kind))
-    return sorted(found, key=lambda scored: -scored.confidence)
+    return found
 
 
 def _inside(seen: SeenTile, mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
