@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_brs.clicks import Click
 from napari_brs.completion.features import COARSEST, SeenTile, cropped, padded
 from napari_brs.geometry import View
 from napari_brs.interaction_maps import interaction_maps
@@ -36,8 +37,8 @@ class Candidate:
 
     Attributes
     ----------
-    pixel : (int, int)
-        Row and column of the click.
+    clicks : tuple of Click
+        The foreground click, and background clicks on objects beside it.
     mask : Mask
         The connected part under the click.
     stability : float
@@ -46,7 +47,7 @@ class Candidate:
         Mean probability in the mask.
     """
 
-    pixel: tuple[int, int]
+    clicks: tuple[Click, ...]
     mask: Mask
     stability: float
     certainty: float
@@ -55,19 +56,16 @@ class Candidate:
 def decode_clicks(
     network: InteractiveNetwork,
     seen: SeenTile,
-    pixels: Sequence[tuple[int, int]],
-    shape: tuple[int, int],
+    clicks: Sequence[tuple[Click, ...]],
 ) -> list[Candidate]:
-    """Decode one foreground click for each pixel, and for itself.
+    """Decode the clicks of several objects, each for itself.
 
     Parameters
     ----------
     network : InteractiveNetwork
     seen : SeenTile
-    pixels : sequence of (int, int)
-        In the tile's view.
-    shape : (int, int)
-        Rows and columns of the image.
+    clicks : sequence of tuple of Click
+        Of each object; the first is on it, in the tile's view.
 
     Returns
     -------
@@ -78,19 +76,18 @@ def decode_clicks(
     view = seen.view
     whole = padded(view.grid)
     size = min(CROP, whole[0]), min(CROP, whole[1])
-    points = view.to_grid(np.array(pixels, float).reshape(-1, 2))
-    corners = [_corner(point, size, whole) for point in points]
-    for first in range(0, len(pixels), BATCH):
-        batch = range(first, min(first + BATCH, len(pixels)))
-        maps = np.stack(
-            [interaction_maps(points[[i]] - corners[i], np.array([True]), size) for i in batch]
-        )
+    points = [view.to_grid([click.pixel for click in own]) for own in clicks]
+    signs = [np.array([click.positive for click in own]) for own in clicks]
+    corners = [_corner(own[0], size, whole) for own in points]
+    for first in range(0, len(clicks), BATCH):
+        batch = range(first, min(first + BATCH, len(clicks)))
+        maps = np.stack([interaction_maps(points[i] - corners[i], signs[i], size) for i in batch])
         features = cropped(seen.features, view.grid, [corners[i] for i in batch], size)
         with torch.no_grad():
             logits = network.decode(features, torch.as_tensor(maps).to(features[0]))
         for i, probability in zip(batch, logits.sigmoid().float().cpu(), strict=True):
             box, values = _in_image(view, corners[i], probability)
-            candidate = _candidate(pixels[i], box, values, shape)
+            candidate = _candidate(clicks[i], box, values, seen.shape)
             if candidate is not None:
                 found.append(candidate)
     return found
@@ -108,16 +105,17 @@ def _corner(
 
 
 def _candidate(
-    pixel: tuple[int, int], box: Box, values: NDArray[np.float32], shape: tuple[int, int]
+    clicks: tuple[Click, ...], box: Box, values: NDArray[np.float32], shape: tuple[int, int]
 ) -> Candidate | None:
-    here = pixel[0] - box.top, pixel[1] - box.left
+    row, column = clicks[0].pixel
+    here = row - box.top, column - box.left
     pixels, loose, tight = (joined(values > at, [here]) for at in (0.5, LOOSE, TIGHT))
     area = np.count_nonzero(pixels)
     if area < SMALLEST:
         return None
     stability = np.count_nonzero(tight) / np.count_nonzero(loose)
     mask = Mask.of(pixels, box, shape)
-    return Candidate(pixel, mask, stability, float(values[pixels].mean()))
+    return Candidate(clicks, mask, stability, float(values[pixels].mean()))
 
 
 def _in_image(

@@ -68,9 +68,9 @@ def evidence(
 
 
 WEIGHTS = np.array(
-    [4.31, 7.01, -0.75, 0.36, 0.24, -0.11, -0.38, -1.13, 3.91, 1.56, 0.93, -1.68, 0.61, -0.21]
+    [5.07, 8.43, -0.57, 0.08, 0.38, -0.43, -0.33, -0.34, 5.39, -0.74, 1.65, -1.68, 0.19, 0.33]
 )
-BIAS = -11.1
+BIAS = -12.29
 """Logistic regression of the evidence, fitted on training packs; see docs/completion.md."""
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from napari_brs.clicks import Click
 from napari_brs.completion.candidates import decode_clicks
 from napari_brs.completion.features import SeenTile, from_cells, see, to_cells
 from napari_brs.completion.head import Head, train_head
@@ -74,24 +75,29 @@ class Examples:
         return train_head(self.places, self.sorts, self.weights, CORE + self.kinds)
 
     def taught_by(
-        self, accepted: Sequence[tuple[SeenTile, Mask, int]], others: Sequence[Mask]
+        self, likely: Sequence[tuple[SeenTile, Mask, int]], others: Sequence[Mask]
     ) -> Examples:
-        """With places of objects that are likely right, at less weight; the looks stay.
+        """With objects that are likely right; together they count no more than the examples.
 
         Parameters
         ----------
-        accepted : sequence of (SeenTile, Mask, int)
-            Each with its tile and class.
+        likely : sequence of (SeenTile, Mask, int)
+            Each with its tile and class, the likeliest first.
         others : sequence of Mask
             What is no background beside them.
         """
-        rng = np.random.default_rng(0)
-        places = [_places(seen, mask, kind, others, rng) for seen, mask, kind in accepted[:TAUGHT]]
-        if not places:
+        if not likely:
             return self
+        rng = np.random.default_rng(0)
+        fidelity = float(np.mean([look.fidelity for look in self.looks]))
+        places, looks = [], []
+        for seen, mask, kind in likely[:TAUGHT]:
+            places.append(_places(seen, mask, kind, others, rng))
+            look = look_of(seen, mask, ring_of(mask))
+            looks.append(replace(look, kind=kind, fidelity=fidelity))
         vectors, sorts, weights = (torch.cat(parts) for parts in zip(*places, strict=True))
         share = min(1.0, len(self.looks) / len(places))
-        return self.joined(Examples(vectors, sorts, share * weights, ()))
+        return self.joined(Examples(vectors, sorts, share * weights, tuple(looks)))
 
     def joined(self, other: Examples) -> Examples:
         """The examples of both."""
@@ -151,7 +157,8 @@ class Examples:
         for mask, kind in zip(finished, kinds, strict=True):
             seen = seen_at(mask)
             places.append(_places(seen, mask, kind, finished, rng))
-            answer = decode_clicks(segmenter.network, seen, [deepest_pixel(mask)], shape)
+            click = Click(*deepest_pixel(mask))
+            answer = decode_clicks(segmenter.network, seen, [(click,)])
             fidelity = overlap(answer[0].mask, mask) if answer else 0.0
             look = look_of(seen, mask, ring_of(mask))
             looks.append(replace(look, kind=kind, fidelity=fidelity))
@@ -268,9 +275,7 @@ def _rejected_places(
     rows, columns = _cells_in(seen, box)
     pixels = from_cells(seen.view, np.stack([rows, columns], 1)).round().astype(int)
     inside = _inside(pixels, box)
-    inside[inside] = mask.read(box)[
-        pixels[inside, 0] - box.top, pixels[inside, 1] - box.left
-    ]
+    inside[inside] = mask.read(box)[pixels[inside, 0] - box.top, pixels[inside, 1] - box.left]
     cells = np.stack([rows, columns], 1)[inside]
     if not len(cells):
         cells = to_cells(seen.view, [deepest_pixel(mask)]).round().astype(int)
@@ -293,9 +298,7 @@ def _inside(pixels: NDArray[np.intp], box: Box) -> NDArray[np.bool_]:
     return np.asarray(((pixels >= low) & (pixels < high)).all(1))
 
 
-def _labelled(
-    seen: SeenTile, cells: NDArray[np.intp], sort: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _labelled(seen: SeenTile, cells: NDArray[np.intp], sort: int) -> tuple[Tensor, Tensor, Tensor]:
     """Descriptors of cells, (N, 2), with their sort; together they weigh 1."""
     _, height, width = seen.descriptors.shape
     rows = torch.as_tensor(cells[:, 0].clip(0, height - 1))

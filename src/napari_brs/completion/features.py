@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_brs.completion.tiles import Tile
 from napari_brs.geometry import View
-from napari_brs.masks import Box
+from napari_brs.masks import Mask
 
 if TYPE_CHECKING:
     from napari_brs.segmenter import Segmenter
@@ -32,6 +32,8 @@ class SeenTile:
     Attributes
     ----------
     tile : Tile
+    shape : (int, int)
+        Rows and columns of the image.
     pixels : (height, width, 3) float32
         Of the tile's view, RGB in [0, 255].
     features : NamedTuple of (1, C, h, w) tensors
@@ -40,6 +42,7 @@ class SeenTile:
     """
 
     tile: Tile
+    shape: tuple[int, int]
     pixels: NDArray[np.float32]
     features: NamedTuple
     descriptors: Tensor
@@ -54,13 +57,23 @@ class SeenTile:
         """(C, rows, columns): the level that the network itself compares places by, on cells."""
         return self.descriptors[-self.features[-1].shape[1] :]
 
-    def cells_of(self, box: Box) -> NDArray[np.float64]:
-        """Positions in cells, (2, box.height, box.width), of the pixels of a box of the image."""
+    def cells_of(self, mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Row and column of the cell that each pixel of a mask lies in, in the view."""
+        box = mask.box.intersection(self.view.box)
+        if not box.height or not box.width:
+            return np.zeros(0, np.intp), np.zeros(0, np.intp)
         corners = [(box.top, box.left), (box.bottom - 1, box.right - 1)]
         (top, left), (bottom, right) = to_cells(self.view, corners)
-        rows = np.linspace(top, bottom, box.height)
-        columns = np.linspace(left, right, box.width)
-        return np.stack(np.meshgrid(rows, columns, indexing="ij"))
+        rows, columns = np.nonzero(mask.read(box))
+        _, height, width = self.descriptors.shape
+        row = np.rint(np.linspace(top, bottom, box.height)).astype(int).clip(0, height - 1)
+        column = np.rint(np.linspace(left, right, box.width)).astype(int).clip(0, width - 1)
+        return row[rows], column[columns]
+
+    def mean(self, values: NDArray[np.float32], mask: Mask) -> float:
+        """Mean of a value of each cell, (rows, columns), over the pixels of a mask; 0 for none."""
+        cells = self.cells_of(mask)
+        return float(values[cells].mean()) if len(cells[0]) else 0.0
 
 
 def see(segmenter: Segmenter, tile: Tile) -> SeenTile:
@@ -68,6 +81,7 @@ def see(segmenter: Segmenter, tile: Tile) -> SeenTile:
     features = segmenter.features(tile.view)
     return SeenTile(
         tile,
+        segmenter.shape,
         segmenter.pixels(tile.view.box),
         features,
         descriptors(features, tile.view.grid),

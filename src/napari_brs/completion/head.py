@@ -56,9 +56,7 @@ def train_head(x: Tensor, target: Tensor, weight: Tensor, classes: int) -> Head:
     z = (x - mean) / scale
     weight = weight / weight.sum()
     coefficients = torch.zeros(classes, x.shape[1] + 1, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [coefficients], max_iter=STEPS, line_search_fn="strong_wolfe"
-    )
+    optimiser = torch.optim.LBFGS([coefficients], max_iter=STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()

@@ -69,15 +69,12 @@ def look_of(seen: SeenTile, mask: Mask, ring: Mask) -> Look:
     around = seen.pixels[ring.read(view)] / 255
     intensity = inside.mean(0)
     contrast = intensity - around.mean(0) if len(around) else np.zeros(3, np.float32)
-    box = mask.box.intersection(view)
-    rows, columns = np.rint(seen.cells_of(box)[:, mask.read(box)]).astype(int)
+    rows, columns = seen.cells_of(mask)
     _, height, width = seen.descriptors.shape
     # Each pixel counts for the cell that it lies in.
-    cells = np.bincount(
-        rows.clip(0, height - 1) * width + columns.clip(0, width - 1), minlength=height * width
-    )
+    cells = np.bincount(rows * width + columns, minlength=height * width)
     hit = np.flatnonzero(cells)
-    vectors = seen.kinship.reshape(-1, height * width)[:, hit].cpu().numpy()
+    vectors = seen.kinship.reshape(-1, height * width)[:, hit].numpy()
     kinship = vectors @ cells[hit].astype(np.float32)
     return Look(
         float(max(mask.box.height, mask.box.width)),

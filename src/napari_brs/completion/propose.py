@@ -7,31 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.feature import peak_local_max
 
 from napari_brs.clicks import Click
-from napari_brs.completion.candidates import SMALLEST, Candidate, decode_clicks
-from napari_brs.completion.confidence import confidence, evidence
-from napari_brs.completion.examples import CORE, Examples, check_examples, median_length, overlap
-from napari_brs.completion.features import CELL, SeenTile, from_cells, see
-from napari_brs.completion.head import Head
-from napari_brs.completion.looks import look_of, ring_of
-from napari_brs.completion.tiles import OBJECT_SIDE, Tile, tiles_of
+from napari_brs.completion.candidates import SMALLEST, Candidate
+from napari_brs.completion.examples import Examples, check_examples, median_length, overlap
+from napari_brs.completion.features import SeenTile, see
+from napari_brs.completion.scoring import Scored, score_tile
+from napari_brs.completion.tiles import Tile, tiles_of
 from napari_brs.masks import Box, Mask, joined
+from napari_brs.networks.base import InteractiveNetwork
 
 if TYPE_CHECKING:
     from napari_brs.segmenter import Segmenter
 
 LONGEST_REGION = 4096
 """Longest side of a region, in pixels."""
-SEED_DISTANCE = 0.2
-"""Between two seeds, in lengths of an object."""
-SEED_THRESHOLD = 0.1
-"""Of the core's probability; many seeds cost little, and an object without one is lost."""
-SMOOTHING = 1.0
-"""Of the core's probability, in cells."""
 SURE = 0.6
 """Confidence from which a proposal teaches where to look for others."""
 BLOCK = 16
@@ -48,8 +38,8 @@ class Proposal:
     ----------
     mask : Mask
         Disjoint from the finished objects and from proposals before it.
-    click : Click
-        The foreground click that gave it.
+    clicks : tuple of Click
+        That gave it: one on it, and background clicks on objects beside it.
     confidence : float
         In [0, 1].
     kind : int
@@ -57,15 +47,7 @@ class Proposal:
     """
 
     mask: Mask
-    click: Click
-    confidence: float
-    kind: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    candidate: Candidate
-    figures: NDArray[np.float64]
+    clicks: tuple[Click, ...]
     confidence: float
     kind: int
 
@@ -104,6 +86,8 @@ def propose(
         If there is no example, one cannot be used (see `Examples.of`), or the region is
         empty, leaves the image or is longer than `LONGEST_REGION`.
     """
+    if not isinstance(getattr(segmenter, "network", None), InteractiveNetwork):
+        raise ValueError("only a network for clicks, such as brs-live, can complete frames")
     shape = segmenter.shape
     region = _checked(region or Box(0, 0, *shape), shape)
     if finished:
@@ -128,45 +112,44 @@ def _proposals(
             seen[tile] = see(segmenter, tile)
         return seen[tile]
 
+    parts = [] if examples is None else [examples]
     if finished:
         length = median_length(finished)
-        own = Examples.of(segmenter, finished, rejected, kinds, length, see_once)
-        examples = own if examples is None else own.joined(examples)
-    assert examples is not None
-    head = examples.head()
-    tiles = _nearest_first(segmenter.shape, region, examples.length, list(seen))
-    taken = list(finished)
+        parts.insert(0, Examples.of(segmenter, finished, rejected, kinds, length, see_once))
+    known = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
+    head, network, taken = known.head(), segmenter.network, list(finished)
+    tiles = _nearest_first(segmenter.shape, region, known.length, list(seen))
     for first in range(0, len(tiles), BLOCK):
-        block = []
-        sure: list[tuple[SeenTile, Proposal]] = []
+        block: list[SeenTile] = []
+        sure: list[tuple[SeenTile, Mask, int]] = []
         for tile in tiles[first : first + BLOCK]:
-            current = seen.pop(tile, None) or see(segmenter, tile)
-            block.append(current)
-            scored = _scored(segmenter, current, head, examples, region)
+            block.append(seen.pop(tile, None) or see(segmenter, tile))
+            scored = score_tile(network, block[-1], head, known, region, taken)
             for proposal in _chosen(scored, taken, rejected, SURE):
-                sure.append((current, proposal))
+                sure.append((block[-1], proposal.mask, proposal.kind))
                 yield proposal
-        learnt = examples.taught_by(
-            [(current, proposal.mask, proposal.kind) for current, proposal in sure], taken
-        )
+        # The second round knows more objects to learn from, and what is left of the frame.
+        learnt = known.taught_by(sure, taken)
         head = learnt.head()
-        again = [
-            scored
+        scored = [
+            one
             for current in block
-            for scored in _scored(segmenter, current, head, examples, region, taken)
+            for one in score_tile(network, current, head, learnt, region, taken)
         ]
-        yield from _chosen(again, taken, rejected, 0.0)
+        yield from _chosen(scored, taken, rejected, 0.0)
 
 
 def _chosen(
-    scored: list[_Scored], taken: list[Mask], rejected: Sequence[Mask], least: float
+    scored: Sequence[Scored], taken: list[Mask], rejected: Sequence[Mask], least: float
 ) -> Iterator[Proposal]:
     """The best candidates, without what others claim; they are added to those taken."""
     for one in sorted(scored, key=lambda one: -one.confidence):
-        mask = _unclaimed(one.candidate, taken, rejected) if one.confidence >= least else None
+        if one.confidence < least:
+            break
+        mask = _unclaimed(one.candidate, taken, rejected)
         if mask is not None:
             taken.append(mask)
-            yield Proposal(mask, Click(*one.candidate.pixel), one.confidence, one.kind)
+            yield Proposal(mask, one.candidate.clicks, one.confidence, one.kind)
 
 
 def _checked(region: Box, shape: tuple[int, int]) -> Box:
@@ -202,69 +185,6 @@ def _centre(tile: Tile) -> tuple[float, float]:
     return (tile.own.top + tile.own.bottom) / 2, (tile.own.left + tile.own.right) / 2
 
 
-def _scored(
-    segmenter: Segmenter,
-    seen: SeenTile,
-    head: Head,
-    examples: Examples,
-    region: Box,
-    taken: Sequence[Mask] = (),
-) -> list[_Scored]:
-    """The candidates of a tile, but for clicks on what is taken."""
-    cores = head(seen.descriptors)[CORE:].numpy()
-    core = cores.sum(0)
-    peaks = {
-        pixel: peak
-        for pixel, peak in _seeds(seen, core, region)
-        if not any(mask.holds(*pixel) for mask in taken)
-    }
-    found = []
-    for candidate in decode_clicks(segmenter.network, seen, list(peaks), segmenter.shape):
-        ring = ring_of(candidate.mask)
-        at = _inside(seen, candidate.mask)
-        kind = int(np.argmax([layer[at].mean() for layer in cores]))
-        figures = evidence(
-            candidate,
-            look_of(seen, candidate.mask, ring),
-            float(core[at].mean()),
-            float(core[_inside(seen, ring)].mean()),
-            peaks[candidate.pixel],
-            [look for look in examples.looks if look.kind == kind] or examples.looks,
-        )
-        found.append(_Scored(candidate, figures, confidence(figures), kind))
-    return found
-
-
-def _inside(seen: SeenTile, mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The cell of each pixel of a mask."""
-    box = mask.box.intersection(seen.view.box)
-    rows, columns = np.rint(seen.cells_of(box)[:, mask.read(box)]).astype(int)
-    _, height, width = seen.descriptors.shape
-    return rows.clip(0, height - 1), columns.clip(0, width - 1)
-
-
-def _seeds(
-    seen: SeenTile, core: NDArray[np.float32], region: Box
-) -> list[tuple[tuple[int, int], float]]:
-    """Pixels at the maxima of the core's probability, with it, in what the tile owns."""
-    smooth = ndimage.gaussian_filter(core, SMOOTHING)
-    peaks = peak_local_max(  # type: ignore[no-untyped-call]
-        smooth,
-        min_distance=max(1, round(SEED_DISTANCE * OBJECT_SIDE / CELL)),
-        threshold_abs=SEED_THRESHOLD,
-        exclude_border=False,
-    )
-    owned = seen.tile.own.intersection(region)
-    pixels = from_cells(seen.view, peaks).round().astype(int)
-    box = seen.view.box
-    pixels = pixels.clip([box.top, box.left], [box.bottom - 1, box.right - 1])
-    return [
-        ((row, column), float(smooth[tuple(peak)]))
-        for (row, column), peak in zip(pixels.tolist(), peaks, strict=True)
-        if owned.holds(row, column)
-    ]
-
-
 def _unclaimed(
     candidate: Candidate, taken: Sequence[Mask], rejected: Sequence[Mask]
 ) -> Mask | None:
@@ -280,14 +200,11 @@ def _unclaimed(
         if both > CLAIMED * min(mask.area, other.area):
             return None
         pixels &= ~common
-    pixels = joined(pixels, [_within(candidate.pixel, mask.box)])
+    row, column = candidate.clicks[0].pixel
+    pixels = joined(pixels, [(row - mask.box.top, column - mask.box.left)])
     if np.count_nonzero(pixels) < max(SMALLEST, CLAIMED * mask.area):
         return None
     return Mask.of(pixels, mask.box, mask.shape)
-
-
-def _within(pixel: tuple[int, int], box: Box) -> tuple[int, int]:
-    return pixel[0] - box.top, pixel[1] - box.left
 
 
 def _touch(first: Mask, second: Mask) -> bool:

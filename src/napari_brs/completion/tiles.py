@@ -9,8 +9,11 @@ from napari_brs.geometry import View
 from napari_brs.masks import Box
 from napari_brs.zoom import LONGEST, MAGNIFICATION
 
-OBJECT_SIDE = 64
-"""Grid pixels that an object of the examples' length is long."""
+SMALL, LARGE = 64, 96
+"""Grid pixels that an object of the examples' length is long: from the least that shows what it
+is to what shows its outline well."""
+ENLARGED = 1.5
+"""Grid pixels to one of the image, beyond which more size shows nothing more."""
 OVERLAP = 1.5
 """Of neighbouring tiles, in lengths of an object: each lies well inside one of them."""
 
@@ -41,7 +44,7 @@ def tiles_of(shape: tuple[int, int], region: Box, length: float) -> list[Tile]:
     length : float
         Of the objects, in pixels.
     """
-    scale = min(MAGNIFICATION, OBJECT_SIDE / length)
+    scale = scale_for(length)
     side, overlap = LONGEST / scale, OVERLAP * length
     rows = _spans(region.top, region.bottom, shape[0], side, overlap)
     columns = _spans(region.left, region.right, shape[1], side, overlap)
@@ -50,6 +53,11 @@ def tiles_of(shape: tuple[int, int], region: Box, length: float) -> list[Tile]:
         for top, bottom, up, down in rows
         for left, right, before, after in columns
     ]
+
+
+def scale_for(length: float) -> float:
+    """Grid pixels to one of the image, for objects of a length in pixels."""
+    return min(MAGNIFICATION, LARGE / length, max(SMALL / length, ENLARGED))
 
 
 def _view(box: Box, scale: float) -> View:
