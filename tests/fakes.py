@@ -6,14 +6,17 @@ import re
 import threading
 import time
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from napari_brs.brs.prediction import Prediction, Progress
 from napari_brs.brs.segmenter import MAX_EVALUATIONS
 from napari_brs.brs.view import View
 from napari_brs.masks import Box, Mask
+from napari_brs.networks.base import InteractiveNetwork
 
 RADIUS = 6
 
@@ -138,3 +141,53 @@ class FakeSegmenter:
             if on_progress and on_progress(Progress(evaluation, 20, 1.0)) is False:
                 break
         return now
+
+
+class BrightFeatures(NamedTuple):
+    """Mean colours of blocks of 4 by 4, and of 8 by 8 pixels, the latter of unit length."""
+
+    s4: torch.Tensor
+    s8: torch.Tensor
+
+
+class BrightNetwork(InteractiveNetwork):
+    """Takes what is bright and within `REACH` grid pixels of the foreground click, and not
+    nearer to a background click, for the object."""
+
+    REACH = 60
+    encoded = 0
+
+    def encode(self, image: torch.Tensor) -> BrightFeatures:
+        self.encoded += 1
+        rows, columns = image.shape[-2:]
+        padded = F.pad(image / 255, (0, -columns % 32, 0, -rows % 32))
+        s8 = F.avg_pool2d(padded, 8)
+        # Places are compared by brightness: grey of unit length would be grey everywhere.
+        s8 = F.normalize(torch.cat([s8, 1 - s8], 1), dim=1)
+        return BrightFeatures(F.avg_pool2d(padded, 4), s8)
+
+    def decode_both(
+        self, features: Any, maps: torch.Tensor, previous: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        bright = F.interpolate(features.s4.mean(1, keepdim=True), scale_factor=4, mode="bilinear")
+        bright = bright[..., : maps.shape[-2], : maps.shape[-1]]
+        near = (maps[:, :1] > 1 - self.REACH / 255) & (maps[:, :1] >= maps[:, 1:])
+        logits = torch.where(near, 40 * (bright - 0.2), torch.full_like(bright, -8.0))
+        return logits, logits
+
+
+def frame_of_discs(
+    shape: tuple[int, int], radius: float = 9, step: int = 40, dim: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bright discs on a dark image, (H, W) uint8, and their numbers, (H, W) int32.
+
+    With `dim`, every second one is only half as bright.
+    """
+    image, labels = np.full(shape, 10, np.uint8), np.zeros(shape, np.int32)
+    rows, columns = np.indices(shape)
+    for row in range(step // 2, shape[0], step):
+        for column in range(step // 2, shape[1], step):
+            inside = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+            labels[inside] = labels.max() + 1
+            image[inside] = 110 if dim and labels.max() % 2 else 220
+    return image, labels

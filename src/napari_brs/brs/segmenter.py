@@ -169,6 +169,14 @@ class BRSSegmenter:
             )
         )
 
+    def features(self, view: View) -> NamedTuple:
+        """What the network's encoder gives for a view, on the device; the last few are kept."""
+        return self._placement.run(lambda: self._features(view))
+
+    def pixels(self, box: Box) -> NDArray[np.float32]:
+        """The image in a box, (box.height, box.width, 3) float32 RGB in [0, 255]."""
+        return self._image.source.read(box.top, box.left, box.height, box.width)
+
     def _predict(
         self,
         clicks: tuple[Click, ...],
