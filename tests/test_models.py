@@ -1,12 +1,13 @@
 import hashlib
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_brs import Click
+from napari_brs import Click, models
 from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.models import ModelInfo, digest, list_models, load_model, model_info, save_weights
 from napari_brs.networks.brs_live import BRSLive
@@ -176,3 +177,18 @@ def test_tensors_of_other_types_than_are_written_are_refused(weights, dtype):
     save_file(tensors, weights, {"architecture": "brs-live", "sha256": "0" * 64})
     with pytest.raises(ValueError, match=r"holds tensors of type \w+; F16 and F32 are allowed"):
         load_model(weights)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda: 1 / 0, "division by zero"),
+        (lambda: ["halo"], "halo of .* is no ModelInfo"),
+        (lambda: [model_info("brs-live")], "brs-live of .* is the name of another model"),
+    ],
+)
+def test_models_of_a_package_that_fails_are_left_out_with_a_warning(given, message, monkeypatch):
+    entry = SimpleNamespace(value="bad:models", load=lambda: given)
+    monkeypatch.setattr("napari_brs.models.entry_points", lambda group: [entry])
+    with pytest.warns(UserWarning, match=message):
+        assert list(models._found_elsewhere()) == []

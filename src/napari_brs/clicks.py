@@ -21,6 +21,11 @@ class Click:
         so pixel (0, 0) covers [-0.5, 0.5) in both directions.
     positive : bool
         True for foreground (the object), False for background.
+
+    Examples
+    --------
+    >>> Click(40.2, 51.6).pixel
+    (40, 52)
     """
 
     row: float
@@ -48,6 +53,14 @@ def validate_clicks(clicks: Iterable[Click], shape: tuple[int, int]) -> tuple[Cl
     ValueError
         If a coordinate is not finite, a click lies outside the image, or one
         pixel is clicked with both signs. Repeating a click is allowed.
+
+    Examples
+    --------
+    >>> validate_clicks([Click(2, 9)], (10, 10))
+    (Click(row=2, column=9, positive=True),)
+    >>> validate_clicks([Click(2, 10)], (10, 10))
+    Traceback (most recent call last):
+    ValueError: click (2, 10) lies outside the image: rows 0 to 9, columns 0 to 9 are allowed
     """
     clicks = tuple(clicks)
     signs: dict[tuple[int, int], bool] = {}
@@ -69,7 +82,14 @@ def validate_clicks(clicks: Iterable[Click], shape: tuple[int, int]) -> tuple[Cl
 
 
 def click_arrays(clicks: Iterable[Click]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Split clicks into points (N, 2) float64, (row, column), and signs (N,) bool."""
+    """Split clicks into points (N, 2) float64, (row, column), and signs (N,) bool.
+
+    Examples
+    --------
+    >>> points, signs = click_arrays([Click(1, 2), Click(3, 4, positive=False)])
+    >>> points.tolist(), signs.tolist()
+    ([[1.0, 2.0], [3.0, 4.0]], [True, False])
+    """
     clicks = tuple(clicks)
     points = np.array([(c.row, c.column) for c in clicks], dtype=np.float64).reshape(-1, 2)
     return points, np.array([c.positive for c in clicks], dtype=bool)

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 _INSTALLED = Path(__file__).parent / "weights"
 WEIGHTS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "weights"
 
+
+GROUP = "napari_brs.models"
+"""Entry points by which other packages add models: each gives a function without arguments
+that returns an iterable of `ModelInfo`."""
 
 Kind = Literal["network", "converted", "classical"]
 """``"network"``: an `InteractiveNetwork` with a weights file. ``"converted"``: one that
@@ -49,6 +57,8 @@ class ModelInfo:
         Of the shipped weights file; None if none is shipped.
     kind : str
         How `open_segmenter` opens it.
+    weights : Path or None
+        Where the weights lie, if not among those of this package.
     """
 
     name: str
@@ -56,16 +66,17 @@ class ModelInfo:
     builder: str
     sha256: str | None
     kind: Kind = "network"
+    weights: Path | None = None
 
     @property
     def path(self) -> Path:
-        """Where the shipped weights lie."""
-        return WEIGHTS / f"{self.name}.safetensors"
+        """Where the weights lie."""
+        return self.weights or WEIGHTS / f"{self.name}.safetensors"
 
     @property
     def card(self) -> Path:
-        """Where the model card lies."""
-        return WEIGHTS / f"{self.name}.md"
+        """Where the model card lies: beside the weights."""
+        return self.path.with_suffix(".md")
 
     @property
     def available(self) -> bool:
@@ -154,9 +165,36 @@ _MODELS = (
 )
 
 
+BUILT_IN = frozenset(info.name for info in _MODELS)
+"""Names of the models of this package."""
+
+
 def list_models() -> tuple[ModelInfo, ...]:
-    """All known models, the default first. Loads no torch."""
-    return _MODELS
+    """All known models, the default first, those of other packages last. Loads no torch."""
+    return (*_MODELS, *_of_other_packages())
+
+
+@cache
+def _of_other_packages() -> tuple[ModelInfo, ...]:
+    return tuple(_found_elsewhere())
+
+
+def _found_elsewhere() -> Iterator[ModelInfo]:
+    known = set(BUILT_IN)
+    for entry in entry_points(group=GROUP):
+        try:
+            found = tuple(entry.load()())
+        except Exception as error:  # whatever is wrong there, the other models work
+            warnings.warn(f"the models of {entry.value} are not used: {error}", stacklevel=3)
+            continue
+        for info in found:
+            if not isinstance(info, ModelInfo) or info.name in known:
+                name = getattr(info, "name", info)
+                reason = "is no ModelInfo" if name is info else "is the name of another model"
+                warnings.warn(f"{name} of {entry.value} is not used: it {reason}", stacklevel=3)
+                continue
+            known.add(info.name)
+            yield info
 
 
 def model_info(name: str) -> ModelInfo:
@@ -167,10 +205,10 @@ def model_info(name: str) -> ModelInfo:
     ValueError
         If there is none.
     """
-    for info in _MODELS:
+    for info in list_models():
         if info.name == name:
             return info
-    allowed = ", ".join(info.name for info in _MODELS)
+    allowed = ", ".join(info.name for info in list_models())
     raise ValueError(f"unknown model {name!r}; allowed are {allowed}, or a .safetensors file")
 
 

@@ -28,6 +28,14 @@ def first_window(shape: tuple[int, int], clicks: Box, size_hint: float | None = 
         Box around the clicked pixels; it lies in the window.
     size_hint : float, optional
         About how long the object is, in pixels of the image.
+
+    Examples
+    --------
+    >>> click = Box(300, 200, 301, 201)
+    >>> first_window((1000, 800), click)
+    Box(top=0, left=0, bottom=1000, right=800)
+    >>> first_window((1000, 800), click, size_hint=20)
+    Box(top=272, left=160, bottom=336, right=224)
     """
     if size_hint is None:
         side, step, whole = TILE, TILE // 2, max(shape) <= WHOLE

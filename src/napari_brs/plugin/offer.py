@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_brs.converted.files import is_own_model
-from napari_brs.models import list_models
+from napari_brs.models import BUILT_IN, list_models
 from napari_brs.plugin.state import Choice
 from napari_brs.plugin.text import MESSAGES
 
 FIRST = ("brs-live", "unet-cells")
-"""The models that are offered at once; the others are there for comparison."""
+"""Models of this package that are offered at once; its others are there for comparison."""
 
 MORE = "more methods"
 """Stands for the others while they are not offered."""
@@ -41,7 +41,7 @@ class Offer:
     def models(self, chosen: str) -> tuple[Choice, ...]:
         """The models to choose from, the chosen one among them."""
         usable = _usable()
-        few = [name for name in usable if name in (*FIRST, chosen)]
+        few = [name for name in usable if name in (*FIRST, chosen) or name not in BUILT_IN]
         names = usable if self.all_methods else few or usable
         files = [(Path(path).name, path) for path in self.files]
         more = [] if len(names) == len(usable) else [(MESSAGES["more methods"], MORE)]
