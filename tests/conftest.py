@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,23 @@ if not has_display():
 WITH_A_WINDOW = ("test_plugin_", "test_same_mask")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the processes read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and all that open windows, which begin."""
-    for item in items:
-        name = item.path.stem
-        window = name.startswith(WITH_A_WINDOW)
-        item.add_marker(pytest.mark.xdist_group("window" if window else name))
+    """Begin with the tests that open windows: they take longest."""
     items.sort(key=lambda item: not item.path.stem.startswith(WITH_A_WINDOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file's tests in one process, and in one of them all that open windows."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            window = Path(file).stem.startswith(WITH_A_WINDOW)
+            return "window" if window else file
+
+    return ByFile(config, log)
 
 
 class User:

@@ -150,7 +150,8 @@ def test_a_box_counts_as_the_first_click(pack: DatasetPack, monkeypatch: Any) ->
     def boxed(segmenter: Any, box: Box) -> SimpleNamespace:
         boxes.append(box)
         nothing = np.zeros(pack.read("0").labels.shape, bool)
-        return SimpleNamespace(mask=nothing, seconds=0.5, refinement=None)
+        centre = Click((box.top + box.bottom) // 2, (box.left + box.right) // 2)
+        return SimpleNamespace(mask=nothing, seconds=0.5, refinement=None, clicks=(centre,))
 
     monkeypatch.setattr("napari_brs.evaluation.protocol.predict_in_box", boxed)
     result = evaluate(pack, lambda: Knowing(pack), RobotSettings(box=True), limit=1)

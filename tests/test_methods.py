@@ -11,6 +11,7 @@ import yaml
 from napari_brs import __version__
 from napari_brs.clicks import Click
 from napari_brs.methods import bibtex, methods_text
+from napari_brs.models import model_info
 from napari_brs.session import Session
 
 CITATION = Path(__file__).parents[1] / "CITATION.cff"
@@ -30,7 +31,7 @@ def test_the_paragraph_tells_model_parameters_objects_clicks_and_corrections():
     for part in (
         "2 objects were segmented in 2 planes of an image of 5 × 60 × 80 pixels",
         f"napari-brs {__version__}",
-        "model brs-live (weights SHA-256 ba67b69b89ca2cc3…)",
+        f"model brs-live (weights SHA-256 {str(model_info('brs-live').sha256)[:16]}…)",
         "probability above 0.4",
         "Clicks: 4 (2 foreground, 2 background), 2.0 an object on average",
         "1 to 3",

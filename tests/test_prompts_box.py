@@ -25,7 +25,8 @@ def test_a_box_is_a_filled_mask_and_a_click_in_its_middle(segmenter: FakeSegment
     filled = np.zeros((60, 80), bool)
     filled[BOX.slices] = True
     assert np.array_equal(segmenter.starts[0], filled)
-    assert found.clicks == found.clicks_obeyed == ()
+    assert found.clicks == (Click(19, 34),)
+    assert found.clicks_obeyed == (True,)
     assert found.mask[19, 34]
 
 
@@ -45,8 +46,8 @@ def test_nothing_lies_beyond_the_box_and_a_hair_but_what_was_clicked(
     clicks = [Click(50, 60), Click(25, 25, False)]
     found = predict_in_box(segmenter, BOX, clicks)
     assert found.mask[50, 60]
-    assert found.clicks == tuple(clicks)
-    assert found.clicks_obeyed == (True, False)
+    assert found.clicks == (Click(19, 34), *clicks)
+    assert found.clicks_obeyed == (True, True, False)
 
 
 def test_a_background_click_in_the_middle_takes_the_place_of_the_box_s(

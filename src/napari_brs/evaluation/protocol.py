@@ -170,8 +170,12 @@ def click_object(
         if progress.prediction is not None:
             unrefined.append(progress.prediction)
 
+    boxed: Any = None
+
     def predict(clicks: tuple[Click, ...], previous: Any) -> Any:
         unrefined.clear()
+        if boxed is not None and all(c.pixel != boxed.clicks[0].pixel for c in clicks):
+            clicks = (boxed.clicks[0], *clicks)
         return segmenter.predict(
             clicks,
             previous=previous,
@@ -191,7 +195,6 @@ def click_object(
         run.evaluations.append(made.refinement.evaluations if made.refinement else 0)
         return settings.stop_at is None or run.iou[-1] < settings.stop_at
 
-    boxed = None
     if settings.box:
         box = Box.around(truth)
         assert box is not None

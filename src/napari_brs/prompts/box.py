@@ -56,7 +56,8 @@ def predict_in_box(
     Returns
     -------
     Prediction
-        Of the clicks alone; the next click may start from it.
+        Its first click is the one in the centre, unless that pixel was clicked already;
+        the next click starts from it, and comes after it.
 
     Raises
     ------
@@ -80,8 +81,8 @@ def predict_in_box(
     return replace(
         found,
         packed=mask,
-        clicks=clicks,
-        clicks_obeyed=tuple(mask.holds(*click.pixel) == click.positive for click in clicks),
+        clicks=asked,
+        clicks_obeyed=tuple(mask.holds(*click.pixel) == click.positive for click in asked),
         bbox=filled.changed(mask),
         seconds=first.seconds + found.seconds,
     )
