@@ -169,6 +169,14 @@ class BRSSegmenter:
             )
         )
 
+    def features(self, view: View) -> NamedTuple:
+        """What the network's encoder gives for a view, on the device; the last few are kept."""
+        return self._placement.run(lambda: self._features(view))
+
+    def pixels(self, box: Box) -> NDArray[np.float32]:
+        """The image in a box, (box.height, box.width, 3) float32 RGB in [0, 255]."""
+        return self._image.source.read(box.top, box.left, box.height, box.width)
+
     def _predict(
         self,
         clicks: tuple[Click, ...],
@@ -272,7 +280,7 @@ class BRSSegmenter:
             self._seen.move_to_end(view)
             return self._seen[view]
         box = view.box
-        pixels = self._image.source.read(box.top, box.left, box.height, box.width)
+        pixels = self.pixels(box)
         with torch.no_grad(), _half_precision(self.device):
             image = self._tensor(view.crop(pixels))
             features = self.network.encode(image.contiguous(memory_format=torch.channels_last))

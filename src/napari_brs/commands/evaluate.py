@@ -73,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="draw a box around the object in place of the first click",
     )
+    parser.add_argument(
+        "--complete",
+        type=int,
+        metavar="K",
+        help="instead of clicks: give K objects of each image as finished, and find the others",
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="all results; an interrupted run goes on"
@@ -110,6 +116,10 @@ def run(args: argparse.Namespace) -> int:
         return _compare(first, second, args.report)
     if args.pack is None:
         raise ValueError("a dataset pack, or --compare with two JSON files, is needed")
+    if args.complete is not None:
+        from napari_brs.evaluation import frames_command
+
+        return frames_command.run(args)
     if args.plots is not None and find_spec("matplotlib") is None:
         raise ValueError("--plots needs matplotlib: pip install 'napari-brs[evaluate]'")
 

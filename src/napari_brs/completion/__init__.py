@@ -1,0 +1,1 @@
+"""From a few finished objects of a frame to the others."""
