@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_brs.brs.interaction_maps import interaction_maps
 from napari_brs.brs.view import View
 from napari_brs.clicks import Click
 from napari_brs.completion.features import COARSEST, SeenTile, cropped, padded
-from napari_brs.interaction_maps import interaction_maps
 from napari_brs.masks import Box, Mask, joined
 
 if TYPE_CHECKING:
