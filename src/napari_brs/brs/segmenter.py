@@ -280,7 +280,7 @@ class BRSSegmenter:
             self._seen.move_to_end(view)
             return self._seen[view]
         box = view.box
-        pixels = self._image.source.read(box.top, box.left, box.height, box.width)
+        pixels = self.pixels(box)
         with torch.no_grad(), _half_precision(self.device):
             image = self._tensor(view.crop(pixels))
             features = self.network.encode(image.contiguous(memory_format=torch.channels_last))

@@ -29,6 +29,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_brs.plugin.clicking import Clicking
 from napari_brs.plugin.committing import Committing
+from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.engine import Failed, Job
 from napari_brs.plugin.events import Events
@@ -78,6 +79,7 @@ class Controller:
         self.features = Features(context, jobs, events)
         self.clicking = Clicking(context, jobs, events, self.features)
         self.committing = Committing(context, jobs)
+        self.completing = Completing(context, jobs)
         self.history = History(context, jobs, events)
         self.whole_images = WholeImages(context, jobs, self.features)
         self.layer_changes = LayerChanges(context, jobs, events, self.features)
@@ -92,6 +94,11 @@ class Controller:
             "reopen_under_cursor": self.reopen_under_cursor,
             "delete": self.delete,
             "delete_in_points": self.committing.delete_in_points,
+            "find_rest": self.completing.find_rest,
+            "accept_all": self.completing.accept_all,
+            "accept": self.completing.accept,
+            "reject": self.completing.reject,
+            "discard": self.completing.discard,
             "undo": self.undo,
             "redo": self.redo,
             "undo_in_objects": self.history.undo_in_objects,
@@ -102,7 +109,7 @@ class Controller:
             None: bind_keys(viewer, self.actions, "viewer")
         }
         self._model_before: str | None = None
-        context.resolve = partial(resolve, context, jobs)
+        context.resolve = partial(resolve, context, jobs, self.completing)
         context.changed.connect(self.changed.emit)
         context.layer_added.connect(self._on_layer_added)
         context.layer_left.connect(self._on_layer_left)

@@ -26,6 +26,7 @@ from napari_brs.plugin.resolve import is_image
 from napari_brs.plugin.sections.clicks_section import ClicksSection
 from napari_brs.plugin.sections.image_section import ImageSection
 from napari_brs.plugin.sections.objects_section import ObjectsSection
+from napari_brs.plugin.sections.proposals_section import ProposalsSection
 from napari_brs.plugin.sections.section import Section, align, tooltip
 from napari_brs.plugin.state import DockState
 from napari_brs.plugin.text import CONTROLS, SIGNS
@@ -51,7 +52,12 @@ class Dock(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self.controller = Controller(napari_viewer)
-        self.sections: tuple[Section, ...] = (ImageSection(), ClicksSection(), ObjectsSection())
+        self.sections: tuple[Section, ...] = (
+            ImageSection(),
+            ClicksSection(),
+            ObjectsSection(),
+            ProposalsSection(),
+        )
         self._keys: KeysDialog | None = None
         self._handlers: dict[str, Callable[[Any], None]] = {
             "image": self.controller.set_image_layer,

@@ -43,6 +43,17 @@ class Done(NamedTuple):
     instances: Any = None
 
 
+class Found(NamedTuple):
+    """News: an object that is proposed.
+
+    Attributes
+    ----------
+    proposal : Proposal
+    """
+
+    proposal: Any
+
+
 class Failed(NamedTuple):
     """News: why the job could not be done.
 
@@ -60,7 +71,7 @@ class Failed(NamedTuple):
     control: str = ""
 
 
-News: TypeAlias = Any  # Doing, Progress, Done or Failed
+News: TypeAlias = Any  # Doing, Progress, Found, Done or Failed
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psygnal import Signal
 
-from napari_brs.plugin.engine import Doing, Done, Failed, Job, News
+from napari_brs.plugin.engine import Doing, Done, Failed, Found, Job, News
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.worker import Runner
 
@@ -25,6 +25,9 @@ class Jobs:
 
     advanced = Signal(object, object)
     """(Job, Progress) There is a first prediction, or a further evaluation."""
+
+    found = Signal(object, object)
+    """(Job, Found) An object is proposed."""
 
     done = Signal(object, object)
     """(Job, Done) A job came to its end."""
@@ -73,6 +76,8 @@ class Jobs:
             self.activity = news.what
         elif isinstance(news, Done):
             self.done.emit(job, news)
+        elif isinstance(news, Found):
+            self.found.emit(job, news)
         else:
             if news.evaluation:
                 self.activity = MESSAGES["refining"].format(done=news.evaluation, limit=news.limit)

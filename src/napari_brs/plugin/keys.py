@@ -47,6 +47,10 @@ KEYS = (
     Key("R", "reopen_under_cursor", "reopen the finished object under the mouse"),
     Key("Delete", "delete", "delete the object under the mouse, or else the open one"),
     Key("G", "segment", "segment now"),
+    # Labels layers fill with it.
+    Key("F", "find_rest", "find the rest: propose what is like the objects", ("viewer", "points")),
+    Key("W", "accept", "accept the proposal under the mouse"),
+    Key("Q", "reject", "reject the proposal under the mouse"),
     Key(
         "Control-Z",
         "undo",

@@ -9,6 +9,7 @@ from typing import Any
 from napari.layers import Image
 
 from napari_brs.plugin import status
+from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.napari_edge import plain
@@ -21,7 +22,7 @@ def is_image(layer: Any) -> bool:
     return isinstance(layer, Image) and layer.ndim >= 2
 
 
-def resolve(context: Context, jobs: Jobs) -> DockState:
+def resolve(context: Context, jobs: Jobs, completing: Completing) -> DockState:
     """What the dock shows now."""
     position, problems = status.problems(context)
     settings, offer = context.settings, context.offer
@@ -37,6 +38,9 @@ def resolve(context: Context, jobs: Jobs) -> DockState:
         whole_image=offer.segments_whole_images(settings.model),
         busy=jobs.busy,
     )
+    confidences = [one.confidence for one in completing.proposals(state)]
+    likely = sum(one >= settings.confidence for one in confidences)
+    state = replace(state, proposed=len(confidences), likely=likely)
     return state if context.work is None else _with_session(state, context)
 
 

@@ -24,6 +24,7 @@ class Settings:
     threshold: float = 0.5
     overwrite: bool = False
     positive: bool = True
+    confidence: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class DockState:
         Whether there is something to commit.
     has_object : bool
         Whether the current object has clicks, masks or an id.
+    proposed, likely : int
+        Proposals on display; those at or above the confidence.
     can_clear, can_undo, can_redo : bool
     """
 
@@ -77,6 +80,8 @@ class DockState:
     has_clicks: bool = False
     has_mask: bool = False
     has_object: bool = False
+    proposed: int = 0
+    likely: int = 0
     can_clear: bool = False
     can_undo: bool = False
     can_redo: bool = False

@@ -73,11 +73,21 @@ CONTROLS = {
         "New object", "Begin another object; this one stays open in the list above."
     ),
     "commit": Control("Commit", "Write the mask into the objects layer and begin the next object."),
+    "find_rest": Control(
+        "Find the rest", "Propose the objects of this plane that are like the finished ones."
+    ),
+    "confidence": Control(
+        "Confidence", "From here on a proposal is filled, and Accept all finishes it."
+    ),
+    "accept_all": Control(
+        "Accept all", "Finish the filled proposals in one step of undo; the others go."
+    ),
+    "discard": Control("Discard", "Drop all proposals."),
     "show_keys": Control("Keys", "Show all keys."),
     "status": Control("", "The object, its clicks, the time taken, and whether clicks are obeyed."),
 }
 
-SECTIONS = {"image": "Image", "clicks": "Clicks", "objects": "Objects"}
+SECTIONS = {"image": "Image", "clicks": "Clicks", "objects": "Objects", "proposals": "Proposals"}
 """Titles of the dock's sections."""
 
 SIGNS = ("foreground", "background")
@@ -112,6 +122,12 @@ MESSAGES = {
     "model failed": "{name} cannot be used: {reason}; back to {before}",
     "keys": "Keys",
     "committed": "object {label} committed; click on the next one",
+    "no examples": "finish an object first; the others are found by it",
+    "completing": "finding the rest",
+    "proposed": "{count} objects proposed; W accepts, Q rejects the one under the mouse",
+    "accepted": "{count} proposals accepted; Ctrl+Z takes them back",
+    "rejected": "rejected; press F to look again without it",
+    "no proposal here": "there is no proposal under the cursor",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
     "found": "{count} objects found; click on one to correct it",

@@ -70,7 +70,7 @@ class Preview:
 
     def follow(self, image: Layer) -> None:
         """Put the layer where the image is now."""
-        self._corner, self._steps = np.asarray(image.translate), _steps(image)
+        self._corner, self._steps = np.asarray(image.translate), steps(image)
         for name, value in placement(image).items():
             setattr(self.layer, name, value)
         self._translate()
@@ -177,7 +177,7 @@ class Preview:
         return plane[inside.slices]
 
 
-def _steps(image: Layer) -> NDArray[np.float64]:
+def steps(image: Layer) -> NDArray[np.float64]:
     """What a pixel along each axis, one a column, adds to a layer's `translate`."""
     zero = np.asarray(image.data_to_world([0] * image.ndim))
     columns = [np.asarray(image.data_to_world(unit)) - zero for unit in np.eye(image.ndim)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -214,6 +215,37 @@ class Workspace(LayerSet):
         if written.after.size:
             self.session.note_written(position, written)
         return int(np.unique(written.after).size)
+
+    def finish(self, position: Position, masks: Sequence[Mask]) -> int:
+        """Write objects that were proposed; one step of undo.
+
+        Those of which most belongs to others by now are left out.
+
+        Returns
+        -------
+        int
+            How many were written.
+
+        Raises
+        ------
+        ValueError
+            If the objects layer cannot take them.
+        """
+        assert self.objects is not None
+        if not is_writable(self.objects):
+            raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
+        first, limit = self.free_label(), np.iinfo(self.objects.data.dtype).max
+        if first + len(masks) - 1 > limit:
+            raise ValueError(MESSAGES["full"].format(dtype=self.objects.data.dtype, highest=limit))
+        count = 0
+        with self.session.one_step():
+            for mask in masks:
+                with suppress(ValueError):
+                    whole = {position: mask}
+                    written = write_object(self.objects, first + count, whole, False, False)
+                    self.session.note_written(position, written)
+                    count += 1
+        return count
 
     def open(self, key: int) -> None:
         """Give the clicks to an object again, with the pixels it has by now."""
