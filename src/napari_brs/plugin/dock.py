@@ -89,6 +89,8 @@ class Dock(QWidget):
         column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(4)
         for section in self.sections:
+            # What does not fit is scrolled to, not squeezed.
+            section.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
             column.addWidget(section.native)
         column.addStretch()
         # With all sections unfolded on a small screen, the status line stays in sight.
