@@ -132,10 +132,13 @@ def draw_points(
     """
     flat = depths.flatten(1)
     top = flat.max(dim=1, keepdim=True).values
-    noise = torch.rand(flat.shape, generator=generator).to(flat.device)
-    random = noise * (flat >= least * top)
+    # One number a region and not one a pixel: drawing those would take longer than the network.
+    order = (flat >= least * top).cumsum(1, dtype=torch.int32)
+    share = torch.rand((len(flat), 1), generator=generator).to(flat.device)
+    chosen = (share * order[:, -1:]).int()
+    random = torch.searchsorted(order, chosen, right=True)[:, 0]
     # The maximum of a plateau: the first in raster order, as the click robot takes it.
-    index = torch.where(deepest, flat.argmax(dim=1), random.argmax(dim=1))
+    index = torch.where(deepest, flat.argmax(dim=1), random)
     width = depths.shape[-1]
     return 2 * torch.stack([index // width, index % width], 1), top[:, 0] > 0
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -93,27 +94,30 @@ def read_items(packs: Iterable[DatasetPack], skip: Container[str] = ()) -> list[
     problems: list[str] = []
     empty: list[str] = []
     for pack in packs:
-        before = len(items)
-        for name in pack.names:
-            if _source(name) in skip:
-                continue
-            try:
-                sample = pack.read(name)
-            except ValueError as error:
-                problems.append(str(error))
-                continue
-            item = _make_item(sample.image, sample.labels, sample.ignore, name)
-            if item.objects:
-                items.append(item)
-            else:
-                empty.append(f"{pack.name}: {name}")
-        if len(items) == before:
+        names = [name for name in pack.names if _source(name) not in skip]
+        with ThreadPoolExecutor() as threads:
+            read = list(threads.map(partial(_read, pack), names))
+        problems += [item for item in read if isinstance(item, str)]
+        usable = [item for item in read if isinstance(item, Item)]
+        items += (item for item in usable if item.objects)
+        empty += (f"{pack.name}: {name}" for name, item in zip(names, read, strict=True)
+                  if isinstance(item, Item) and not item.objects)  # fmt: skip
+        if not any(item.objects for item in usable):
             problems.append(f"{pack.name}: no image with an object")
     if problems:
         raise ValueError("the training data cannot be used:\n" + _shorten(problems))
     if empty:
         warnings.warn("masks without objects are left out:\n" + _shorten(empty), stacklevel=2)
     return items
+
+
+def _read(pack: DatasetPack, name: str) -> Item | str:
+    """An image of a pack, or why it cannot be used."""
+    try:
+        sample = pack.read(name)
+    except ValueError as error:
+        return str(error)
+    return _make_item(sample.image, sample.labels, sample.ignore, name)
 
 
 def _shorten(lines: list[str]) -> str:
