@@ -99,7 +99,7 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "1a65555b42d127baaf114f481d5aee7c2c43daa024041bd583152896f9ec6d21",
+        "8e26c65037e06cd5e26fc92bce568cf6014ca3e0864f0c34510da4c77b669aae",
     ),
     ModelInfo(
         "brs-densenet",
