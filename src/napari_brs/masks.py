@@ -261,3 +261,19 @@ def joined(mask: NDArray[np.bool_], pixels: Iterable[tuple[int, int]]) -> NDArra
     parts, _ = ndimage.label(mask)
     numbers = {int(parts[pixel]) for pixel in pixels} - {0}
     return np.isin(parts, list(numbers))
+
+
+def deepest_pixel(mask: Mask) -> tuple[int, int]:
+    """The (row, column) that lies deepest in a mask of at least one pixel, the first of several."""
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(np.pad(mask.pixels, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return mask.box.top + int(row), mask.box.left + int(column)
+
+
+def overlap(first: Mask, second: Mask) -> float:
+    """Intersection over union of two masks, in [0, 1]; of two empty ones 0."""
+    box = first.box.intersection(second.box)
+    both = int(np.count_nonzero(first.read(box) & second.read(box)))
+    return both / max(1, first.area + second.area - both)

@@ -10,11 +10,11 @@ import numpy as np
 
 from napari_brs.clicks import Click
 from napari_brs.completion.candidates import SMALLEST, Candidate
-from napari_brs.completion.examples import Examples, check_examples, median_length, overlap
+from napari_brs.completion.examples import Examples, check_examples, median_length
 from napari_brs.completion.features import SeenTile, see
 from napari_brs.completion.scoring import Scored, score_tile
 from napari_brs.completion.tiles import Tile, tiles_of
-from napari_brs.masks import Box, Mask, joined
+from napari_brs.masks import Box, Mask, joined, overlap
 from napari_brs.networks.base import InteractiveNetwork
 
 if TYPE_CHECKING:
