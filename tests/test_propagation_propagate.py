@@ -103,14 +103,6 @@ def test_frames_are_read_once_each_at_most_one_ahead_and_not_by_the_caller(
     steps.close()
 
 
-def test_doubt_of_the_first_mask_is_inherited(segmenter: BRSSegmenter) -> None:
-    film, truth = _film()
-    sure = next(propagate(segmenter, film, 0, truth[0], 6))
-    unsure = next(propagate(segmenter, film, 0, truth[0], 6, confidence={1: 0.2}))
-    assert unsure.confidence[1] < sure.confidence[1]
-    assert unsure.confidence[2] == sure.confidence[2]
-
-
 def test_between_two_known_frames_both_count(segmenter: BRSSegmenter) -> None:
     film, truth = _film()
     steps = list(between(segmenter, film, 0, 5, truth[0], truth[5]))

@@ -99,8 +99,7 @@ def run_sequence(
         if not there:
             break
         if steps is None or there.keys() != masks.keys():
-            trusted = {n: _trust(runs[n]) for n in there}
-            steps = propagate(segmenter, sequence, frame - 1, there, count, confidence=trusted)
+            steps = propagate(segmenter, sequence, frame - 1, there, count)
         began = time.perf_counter()
         step = next(steps)
         seconds = (time.perf_counter() - began) / len(there)
@@ -121,12 +120,6 @@ def run_sequence(
         if any(runs[number].clicks[-1] for number in there):
             steps = None
     return list(runs.values())
-
-
-def _trust(run: TrackRun) -> float:
-    """Confidence in the last mask: a corrected one is a person's."""
-    followed = run.confidence[-1]
-    return 1.0 if run.clicks[-1] or followed is None else followed
 
 
 def _click(

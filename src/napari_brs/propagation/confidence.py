@@ -9,30 +9,21 @@ import numpy as np
 from napari_brs.masks import Box, Mask
 from napari_brs.propagation.frame import Evidence
 
-WEIGHTS = (4.0, 4.0, 4.0, 2.0)
-BIAS = -9.0
+WEIGHTS = (10.3, 6.8, 1.2, 3.1)
+BIAS = -15.0
 """Of a logistic regression on `Evidence` of followed objects: a mask is good at an IoU of 0.7
 or more (``docs/propagation.md`` says of which sequences, and how well it tells)."""
-MEMORY = 0.9
-"""How much of a frame's doubt the next one inherits: errors grow from frame to frame."""
+DOUBTFUL = 0.7
+"""Below it a mask ought to be looked at."""
 REASONS = ("its outline is unsure", "the network is unsure", "it moved far", "its size changed")
 """What a low value of each kind of evidence means, in the order of `Evidence`."""
 
 
-def chance(evidence: Evidence, before: float = 1.0) -> float:
-    """Chance that a mask is good, 0 to 1.
-
-    Parameters
-    ----------
-    evidence : Evidence
-    before : float
-        That of the mask that it was made from; 1 if a person made it.
-    """
+def chance(evidence: Evidence) -> float:
+    """Chance that a mask is good, 0 to 1; 0 of an object that was lost."""
     if not any(evidence):
         return 0.0
-    score = BIAS + float(np.dot(WEIGHTS, evidence))
-    inherited = 1 - MEMORY * (1 - before)
-    return inherited / (1 + math.exp(-score))
+    return 1 / (1 + math.exp(-BIAS - float(np.dot(WEIGHTS, evidence))))
 
 
 def reason(mask: Mask, evidence: Evidence) -> str:

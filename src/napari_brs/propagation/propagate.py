@@ -65,7 +65,6 @@ def propagate(
     objects: Mapping[int, Mask],
     stop: int,
     seeing: Seeing = Seeing(),  # noqa: B008
-    confidence: Mapping[int, float] | None = None,
 ) -> Iterator[Step]:
     """Follow objects from a frame on, until all are lost.
 
@@ -85,8 +84,6 @@ def propagate(
     stop : int
         Frame before which to end; less than ``start``, -1 included, to go backward.
     seeing : Seeing
-    confidence : mapping, optional
-        Object -> chance that its mask in ``start`` is good; default 1, as of a person's.
 
     Yields
     ------
@@ -100,7 +97,6 @@ def propagate(
     """
     _check(frames, start, stop, objects)
     order = range(start, stop, 1 if stop > start else -1)
-    chances = dict.fromkeys(objects, 1.0) | dict(confidence or {})
     now = dict(objects)
     before: dict[int, NDArray[np.float32]] = {}
     for frame, image in _read_ahead(frames, order):
@@ -114,8 +110,7 @@ def propagate(
                 number: _expected(source, mask, before[number]) for number, mask in now.items()
             }
             found = follow_frame(segmenter, expected, seeing.threshold)
-            chances = {n: chance(one.evidence, chances[n]) for n, one in found.items()}
-            yield Step(frame, found, chances)
+            yield Step(frame, found, {n: chance(one.evidence) for n, one in found.items()})
             now = {number: one.mask for number, one in found.items() if one.mask}
             if not now:
                 return
@@ -190,9 +185,8 @@ def _both(ahead: Step, back: Step, weight: float, threshold: float) -> Step:
     )
     for number, one in found.items():
         agreement = overlap(ahead.objects[number].mask, back.objects[number].mask)
-        before = max(ahead.confidence[number], back.confidence[number])
         objects[number] = one
-        confidence[number] = chance(one.evidence._replace(overlap=agreement), before)
+        confidence[number] = chance(one.evidence._replace(overlap=agreement))
     return Step(back.frame, objects, confidence)
 
 
