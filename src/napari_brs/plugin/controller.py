@@ -34,6 +34,7 @@ from napari_brs.plugin.context import Context
 from napari_brs.plugin.engine import Failed, Job
 from napari_brs.plugin.events import Events
 from napari_brs.plugin.features import Features
+from napari_brs.plugin.following import Following
 from napari_brs.plugin.history import History
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.keys import Release, bind_keys
@@ -80,6 +81,7 @@ class Controller:
         self.clicking = Clicking(context, jobs, events, self.features)
         self.committing = Committing(context, jobs)
         self.completing = Completing(context, jobs)
+        self.following = Following(context, jobs)
         self.history = History(context, jobs, events)
         self.whole_images = WholeImages(context, jobs, self.features)
         self.layer_changes = LayerChanges(context, jobs, events, self.features)
@@ -99,6 +101,10 @@ class Controller:
             "accept": self.completing.accept,
             "reject": self.completing.reject,
             "discard": self.completing.discard,
+            "follow_forward": self.following.forward,
+            "follow_backward": self.following.backward,
+            "follow_both": self.following.both,
+            "next_doubtful": self.following.next_doubtful,
             "undo": self.undo,
             "redo": self.redo,
             "undo_in_objects": self.history.undo_in_objects,
@@ -109,7 +115,7 @@ class Controller:
             None: bind_keys(viewer, self.actions, "viewer")
         }
         self._model_before: str | None = None
-        context.resolve = partial(resolve, context, jobs, self.completing)
+        context.resolve = partial(resolve, context, jobs, self.completing, self.following)
         context.changed.connect(self.changed.emit)
         context.layer_added.connect(self._on_layer_added)
         context.layer_left.connect(self._on_layer_left)
@@ -266,7 +272,9 @@ class Controller:
         int or None
             Its id; None if nothing was written, and the status says why.
         """
-        return self.committing.commit()
+        label = self.committing.commit()
+        self.following.committed(label)
+        return label
 
     def open_object(self, key: int) -> None:
         """Give the clicks to an object of the session again."""

@@ -54,6 +54,17 @@ class Found(NamedTuple):
     proposal: Any
 
 
+class Stepped(NamedTuple):
+    """News: objects were followed into a further frame.
+
+    Attributes
+    ----------
+    step : Step
+    """
+
+    step: Any
+
+
 class Failed(NamedTuple):
     """News: why the job could not be done.
 
@@ -71,7 +82,7 @@ class Failed(NamedTuple):
     control: str = ""
 
 
-News: TypeAlias = Any  # Doing, Progress, Found, Done or Failed
+News: TypeAlias = Any  # Doing, Progress, Found, Stepped, Done or Failed
 
 
 @dataclass(kw_only=True)

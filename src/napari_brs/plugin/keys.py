@@ -51,6 +51,9 @@ KEYS = (
     Key("F", "find_rest", "find the rest: propose what is like the objects", ("viewer", "points")),
     Key("W", "accept", "accept the proposal under the mouse"),
     Key("Q", "reject", "reject the proposal under the mouse"),
+    Key(".", "follow_forward", "follow the objects of this plane through the next ones"),
+    Key(",", "follow_backward", "follow the objects of this plane through those before"),
+    Key("/", "next_doubtful", "show the next frame in which a followed object is in doubt"),
     Key(
         "Control-Z",
         "undo",

@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari_brs.plugin import status
 from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
+from napari_brs.plugin.following import Following
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.napari_edge import plain
 from napari_brs.plugin.state import Choice, DockState
@@ -22,7 +23,9 @@ def is_image(layer: Any) -> bool:
     return isinstance(layer, Image) and layer.ndim >= 2
 
 
-def resolve(context: Context, jobs: Jobs, completing: Completing) -> DockState:
+def resolve(
+    context: Context, jobs: Jobs, completing: Completing, following: Following
+) -> DockState:
     """What the dock shows now."""
     position, problems = status.problems(context)
     settings, offer = context.settings, context.offer
@@ -41,6 +44,10 @@ def resolve(context: Context, jobs: Jobs, completing: Completing) -> DockState:
     confidences = [one.confidence for one in completing.proposals(state)]
     likely = sum(one >= settings.confidence for one in confidences)
     state = replace(state, proposed=len(confidences), likely=likely)
+    tracks = following.along(state)
+    if tracks is not None and position is not None:
+        frame = tracks.frame_of(position)
+        state = replace(state, can_follow=True, frames=tracks.marks(), frame=frame)
     return state if context.work is None else _with_session(state, context)
 
 

@@ -83,11 +83,34 @@ CONTROLS = {
         "Accept all", "Finish the filled proposals in one step of undo; the others go."
     ),
     "discard": Control("Discard", "Drop all proposals."),
+    "follow_backward": Control(
+        "← Follow", "Follow the finished objects of this plane back to the first one."
+    ),
+    "follow_both": Control("↔", "Follow the finished objects of this plane to both ends."),
+    "follow_forward": Control(
+        "Follow →",
+        "Follow the finished objects of this plane to the last one. Frames in which you make or "
+        "correct an object stay as they are; what lies between them is found anew.",
+    ),
+    "frames": Control(
+        "Frames",
+        "Blue: followed; orange: in doubt; white: made or corrected by you; "
+        "black rim: on display. Click to go there.",
+    ),
+    "next_doubtful": Control(
+        "Next in doubt", "Show the next frame in which an object is in doubt."
+    ),
     "show_keys": Control("Keys", "Show all keys."),
     "status": Control("", "The object, its clicks, the time taken, and whether clicks are obeyed."),
 }
 
-SECTIONS = {"image": "Image", "clicks": "Clicks", "objects": "Objects", "proposals": "Proposals"}
+SECTIONS = {
+    "image": "Image",
+    "clicks": "Clicks",
+    "objects": "Objects",
+    "proposals": "Proposals",
+    "frames": "Through time or depth",
+}
 """Titles of the dock's sections."""
 
 SIGNS = ("foreground", "background")
@@ -128,6 +151,14 @@ MESSAGES = {
     "accepted": "{count} proposals accepted; Ctrl+Z takes them back",
     "rejected": "rejected; press F to look again without it",
     "no proposal here": "there is no proposal under the cursor",
+    "following": "following the objects",
+    "followed": "frame {frame} · {rate:.1f} frames/s · Esc stops",
+    "followed all": "{count} frames followed; Ctrl+Z takes them back",
+    "followed in doubt": "{count} frames followed, {doubtful} in doubt; / shows the next",
+    "no frames": "the image has one plane only; there is nothing to follow objects through",
+    "nothing to follow": "finish an object in this plane first",
+    "nothing doubtful": "no frame is in doubt",
+    "doubtful": "frame {frame}: look at object {labels}; R on it reopens it",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
     "found": "{count} objects found; click on one to correct it",

@@ -263,10 +263,22 @@ class Session:
         done = replace(self.current, label=label, written=written, confidence=confidence)
         self.history.push(self._with_new({**self.state.objects, done.key: done}))
 
-    def note_written(self, position: Position, written: Any) -> None:
-        """Remember what was written that belongs to no object."""
+    def note_written(self, position: Position, written: Any, same_step: bool = False) -> None:
+        """Remember what was written that belongs to no object.
+
+        Parameters
+        ----------
+        position : Position
+        written : object
+        same_step : bool
+            Whether undo takes it back together with what was written before it.
+        """
         writings = {**self.state.written, (position, self._next_key()): written}
-        self.history.push(replace(self.state, written=MappingProxyType(writings)))
+        state = replace(self.state, written=MappingProxyType(writings))
+        if same_step:
+            self.history.extend(state)
+        else:
+            self.history.push(state)
 
     def remove(self, key: int) -> None:
         """Let go of an object; if it took the clicks, a new one is begun.

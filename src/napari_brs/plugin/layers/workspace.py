@@ -20,6 +20,7 @@ from napari_brs.plugin.layers.objects import (
     is_writable,
     next_label,
     read_plane,
+    write_frame,
     write_instances,
     write_object,
 )
@@ -247,10 +248,42 @@ class Workspace(LayerSet):
                     count += 1
         return count
 
-    def open(self, key: int) -> None:
-        """Give the clicks to an object again, with the pixels it has by now."""
+    def write_frame(self, position: Position, masks: Mapping[int, Mask], same_step: bool) -> None:
+        """Write followed objects into a plane.
+
+        Parameters
+        ----------
+        position : Position
+        masks : mapping
+            Id -> Mask.
+        same_step : bool
+            Whether undo takes it back together with the frame before.
+
+        Raises
+        ------
+        ValueError
+            If the objects layer cannot be written to.
+        """
+        assert self.objects is not None
+        if not is_writable(self.objects):
+            raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
+        written = write_frame(self.objects, position, masks)
+        self.session.note_written(position, written, same_step)
+
+    def open(self, key: int, position: Position | None = None) -> None:
+        """Give the clicks to an object again, with the pixels it has by now.
+
+        Parameters
+        ----------
+        key : int
+        position : Position, optional
+            A plane to correct it in, in which it may have been followed to.
+        """
         found = self.session.state.objects[key]
-        self.session.open(key, self._changed_masks(found))
+        masks = dict(self._changed_masks(found))
+        if position is not None and position not in found.planes and self.objects is not None:
+            masks[position] = find_label(self.objects, found.label or 0, position)
+        self.session.open(key, masks)
 
     def label_at(self, position: Position, click: Click) -> int:
         """Id of the finished object at a click; 0 if there is none."""
@@ -266,7 +299,7 @@ class Workspace(LayerSet):
         label = self.label_at(position, click)
         known = self.session.find_label(label)
         if known is not None:
-            self.open(known.key)
+            self.open(known.key, position)
         elif label:
             assert self.objects is not None
             self.session.open_mask(label, position, find_label(self.objects, label, position))
