@@ -277,3 +277,35 @@ def overlap(first: Mask, second: Mask) -> float:
     box = first.box.intersection(second.box)
     both = int(np.count_nonzero(first.read(box) & second.read(box)))
     return both / max(1, first.area + second.area - both)
+
+
+def label_masks(
+    labels: NDArray[np.integer], corner: tuple[int, int] = (0, 0), shape: Any = None
+) -> dict[int, Mask]:
+    """The objects of a label image, by their ids.
+
+    Parameters
+    ----------
+    labels : (height, width) int
+        0 background.
+    corner : (int, int)
+        Row and column of its first pixel in the image.
+    shape : (int, int), optional
+        Rows and columns of the image; default those of the labels.
+
+    Examples
+    --------
+    >>> {label: mask.area for label, mask in label_masks(np.array([[0, 7], [9, 7]])).items()}
+    {7: 2, 9: 1}
+    """
+    from scipy import ndimage
+
+    ids, numbers = np.unique(labels, return_inverse=True)
+    ids = ids[ids != 0]
+    numbers = numbers.reshape(labels.shape) + (1 if ids.size == numbers.max(initial=-1) + 1 else 0)
+    found: dict[int, Mask] = {}
+    for label, (rows, columns) in zip(ids.tolist(), ndimage.find_objects(numbers), strict=True):
+        box = Box(rows.start, columns.start, rows.stop, columns.stop)
+        pixels = numbers[rows, columns] == len(found) + 1
+        found[label] = Mask.of(pixels, box.shifted(*corner), shape or labels.shape)
+    return found

@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from napari_brs.clicks import Click
-from napari_brs.commands.arguments import add_model_arguments
-from napari_brs.image import Channel
+from napari_brs.commands.arguments import add_model_arguments, channel, limits, pair
 from napari_brs.io.images import KINDS
 
 DEFAULT_MODEL = "brs-live"
@@ -90,11 +89,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"probability above which a pixel is foreground (default: {DEFAULT_THRESHOLD})",
     )
     parser.add_argument(
-        "--channel", type=_channel, metavar="C", help="a channel's index, mean or max"
+        "--channel", type=channel, metavar="C", help="a channel's index, mean or max"
     )
     parser.add_argument(
         "--contrast-limits",
-        type=_limits,
+        type=limits,
         metavar="LOW,HIGH",
         help="grey values to show as black and white (default: robust limits of the image)",
     )
@@ -159,19 +158,7 @@ class _CorrectObject(argparse.Action):
 
 
 def _click(text: str) -> tuple[float, float]:
-    return _pair(text, "a position; row,column such as 120,84.5 is allowed")
-
-
-def _limits(text: str) -> tuple[float, float]:
-    return _pair(text, "a range; low,high such as 100,4095 is allowed")
-
-
-def _pair(text: str, meaning: str) -> tuple[float, float]:
-    try:
-        first, second = map(float, text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}") from None
-    return first, second
+    return pair(text, "a position; row,column such as 120,84.5 is allowed")
 
 
 def _indices(text: str) -> tuple[int, ...]:
@@ -181,10 +168,3 @@ def _indices(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a slice; integers such as 12, or 0,12 for two axes, are allowed"
         ) from None
-
-
-def _channel(text: str) -> Channel:
-    try:
-        return int(text)
-    except ValueError:
-        return text  # "mean", "max", or what ImageSource refuses
