@@ -450,7 +450,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "one number": (["cells.tif", "--fg", "20"], r"argument --fg: '20' is not a position; row,col"),
     "three numbers": (["cells.tif", "--bg", "1,2,3"], r"--bg: '1,2,3' .* such as 120,84\.5 is"),
     "words": (["cells.tif", "--fg", "here"], r"argument --fg: 'here' is not a position"),
-    "no click": (["cells.tif"], r"has no click; --fg R,C, --bg R,C or --replay"),
+    "no click": (["cells.tif"], r"has no click; --fg R,C, --bg R,C, --box T,L,B,R or --replay"),
     "an object without click": (["cells.tif", *GOOD, "--object"], r"an object has no click"),
     "unknown model": (
         ["cells.tif", *GOOD, "--model", "sam"],

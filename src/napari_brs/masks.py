@@ -279,6 +279,16 @@ def overlap(first: Mask, second: Mask) -> float:
     return both / max(1, first.area + second.area - both)
 
 
+def check_box(box: Box, shape: tuple[int, int]) -> None:
+    """Raise ValueError if a box holds no pixel, or not only pixels of an (H, W) image."""
+    rows, columns = shape
+    if not (0 <= box.top < box.bottom <= rows and 0 <= box.left < box.right <= columns):
+        raise ValueError(
+            f"box {box.top},{box.left},{box.bottom},{box.right} is not allowed: top < bottom and "
+            f"left < right are needed, inside 0,0,{rows},{columns}"
+        )
+
+
 def label_masks(
     labels: NDArray[np.integer], corner: tuple[int, int] = (0, 0), shape: Any = None
 ) -> dict[int, Mask]:
