@@ -39,6 +39,7 @@ from napari_brs.plugin.history import History
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.keys import Release, bind_keys
 from napari_brs.plugin.layer_changes import LayerChanges
+from napari_brs.plugin.looking import Looking
 from napari_brs.plugin.napari_edge import plain
 from napari_brs.plugin.resolve import resolve
 from napari_brs.plugin.state import DockState, Settings
@@ -82,6 +83,7 @@ class Controller:
         self.committing = Committing(context, jobs)
         self.completing = Completing(context, jobs)
         self.following = Following(context, jobs)
+        self.looking = Looking(context, self.completing)
         self.history = History(context, jobs, events)
         self.whole_images = WholeImages(context, jobs, self.features)
         self.layer_changes = LayerChanges(context, jobs, events, self.features)
@@ -105,6 +107,7 @@ class Controller:
             "follow_backward": self.following.backward,
             "follow_both": self.following.both,
             "next_doubtful": self.following.next_doubtful,
+            "where_next": self.looking.where_next,
             "undo": self.undo,
             "redo": self.redo,
             "undo_in_objects": self.history.undo_in_objects,

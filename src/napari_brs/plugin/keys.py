@@ -49,6 +49,7 @@ KEYS = (
     Key("G", "segment", "segment now"),
     # Labels layers fill with it.
     Key("F", "find_rest", "find the rest: propose what is like the objects", ("viewer", "points")),
+    Key("U", "where_next", "show the least certain place of the object, or else proposal"),
     Key("W", "accept", "accept the proposal under the mouse"),
     Key("Q", "reject", "reject the proposal under the mouse"),
     Key(".", "follow_forward", "follow the objects of this plane through the next ones"),

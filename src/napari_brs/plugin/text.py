@@ -159,6 +159,8 @@ MESSAGES = {
     "nothing to follow": "finish an object in this plane first",
     "nothing doubtful": "no frame is in doubt",
     "doubtful": "frame {frame}: look at object {labels}; R on it reopens it",
+    "least certain": "least certain here; a click tells most",
+    "all certain": "nothing is uncertain here",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
     "found": "{count} objects found; click on one to correct it",
