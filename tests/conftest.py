@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -112,15 +113,51 @@ class User:
         QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, none, end)
         self.wait(self.app.doubleClickInterval() / 1000 + 0.05)
 
+    def draw(self, world: Any, held: str = "No", button: str = "left") -> None:
+        """Drag along points of the displayed world plane, with modifiers such as ``Shift``."""
+        from qtpy.QtCore import QEvent, QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtTest import QTest
+
+        def move(at: Any) -> None:
+            # QTest's own moves tell of no modifiers.
+            place = QPointF(at)
+            event = QMouseEvent(
+                QEvent.Type.MouseMove,
+                place,
+                QPointF(self.canvas.mapToGlobal(at)),
+                Qt.MouseButton.NoButton,
+                pressed,
+                modifiers,
+            )
+            self.app.sendEvent(self.canvas, event)
+            self.wait(0.01)
+
+        pressed, modifiers = getattr(Qt.MouseButton, f"{button.title()}Button"), _modifiers(held)
+        places = [self.on_canvas(point) for point in world]
+        QTest.mousePress(self.canvas, pressed, modifiers, places[0])
+        for before, after in itertools.pairwise(places):
+            for step in range(1, 6):
+                move(before + (after - before) * step / 5)
+        QTest.mouseRelease(self.canvas, pressed, modifiers, places[-1])
+        self.wait(self.app.doubleClickInterval() / 1000 + 0.05)
+
     def press(self, key: str, modifiers: str = "No") -> None:
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
-        held = Qt.KeyboardModifier.NoModifier
-        for name in modifiers.split("+"):
-            held |= getattr(Qt.KeyboardModifier, f"{name}Modifier")
-        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{key}"), held)
+        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{key}"), _modifiers(modifiers))
         self.wait(0.02)
+
+
+def _modifiers(names: str) -> Any:
+    """Qt's modifiers of names such as ``Control+Shift``."""
+    from qtpy.QtCore import Qt
+
+    held = Qt.KeyboardModifier.NoModifier
+    for name in names.split("+"):
+        held |= getattr(Qt.KeyboardModifier, f"{name}Modifier")
+    return held
 
 
 @pytest.fixture

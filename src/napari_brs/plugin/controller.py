@@ -326,6 +326,7 @@ class Controller:
         if not self.closed:
             self.context.closed = True
             self.jobs.close()
+            self.clicking.close()
             self.features.close()
             self.events.close()
             for release in self._releases.values():

@@ -161,6 +161,7 @@ MESSAGES = {
     "doubtful": "frame {frame}: look at object {labels}; R on it reopens it",
     "least certain": "least certain here; a click tells most",
     "all certain": "nothing is uncertain here",
+    "collecting": "release Ctrl to segment",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
     "found": "{count} objects found; click on one to correct it",
