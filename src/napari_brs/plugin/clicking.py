@@ -119,7 +119,8 @@ class Clicking:
         image = context.image_plane()
         session.model, session.threshold = settings.model, settings.threshold
         session.contrast_limits = image.contrast_limits
-        self._features.note(image, plane.clicks[0], plane.size_hint)
+        if plane.clicks:
+            self._features.note(image, plane.clicks[0], plane.size_hint)
         self._jobs.submit(
             SegmentJob(
                 model=settings.model,

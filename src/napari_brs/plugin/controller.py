@@ -27,10 +27,12 @@ from napari.utils.notifications import notification_manager
 from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
+from napari_brs.masks import Box
 from napari_brs.plugin.clicking import Clicking
 from napari_brs.plugin.committing import Committing
 from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
+from napari_brs.plugin.drawing import Drawing
 from napari_brs.plugin.engine import Failed, Job
 from napari_brs.plugin.events import Events
 from napari_brs.plugin.features import Features
@@ -80,6 +82,7 @@ class Controller:
         self.events = events = Events(context)
         self.features = Features(context, jobs, events)
         self.clicking = Clicking(context, jobs, events, self.features)
+        self.drawing = Drawing(context, events, self.clicking)
         self.committing = Committing(context, jobs)
         self.completing = Completing(context, jobs)
         self.following = Following(context, jobs)
@@ -209,7 +212,8 @@ class Controller:
         assert context.work is not None
         plane = context.work.session.current.plane(context.position)
         known = context.work.predictions.complete(plane, context.settings.model)
-        if plane.clicks and context.settings.run_on_click and ("threshold" in values or not known):
+        again = "threshold" in values or not known
+        if plane.prompted and context.settings.run_on_click and again:
             self.clicking.run()
         else:
             self.features.look()
@@ -242,6 +246,16 @@ class Controller:
             False if it was not added; the status says why.
         """
         return self.clicking.add_click(row, column, positive)
+
+    def add_box(self, box: Box) -> bool:
+        """Put a box around the object in the plane on display, and segment as for a click.
+
+        Returns
+        -------
+        bool
+            False if it was not added; the status says why.
+        """
+        return self.drawing.add_box(box)
 
     def toggle_sign(self) -> None:
         """Let clicks add background instead of foreground, or the other way round."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from qtpy.QtWidgets import QApplication, QWidget
 
 LEFT, RIGHT = 1, 2
 DRAG_PIXELS = 5
@@ -32,7 +33,7 @@ class Gesture:
     other_sign : bool
         Whether Shift or the right button asked for the other sign.
     canvas : QWidget or None
-        On which it was made.
+        On which it is made.
     more : bool
         Whether Ctrl was still held at the end, so that more clicks are to come.
     pixels : list of (2,) array
@@ -43,7 +44,7 @@ class Gesture:
 
     kind: Kind
     other_sign: bool
-    canvas: Any = None
+    canvas: QWidget | None = None
     more: bool = False
     pixels: list[Any] = field(default_factory=list)
     world: list[Any] = field(default_factory=list)
@@ -78,8 +79,7 @@ def gesture_callback(
         if event.button not in (LEFT, RIGHT) or held - {"Shift", "Control"} or not takes_clicks():
             return
         drag = _meaning(event.button, held) if viewer.dims.ndisplay == 2 else None
-        canvas = getattr(getattr(event, "source", None), "native", None)
-        gesture = Gesture("click", event.button == RIGHT or "Shift" in held, canvas)
+        gesture = Gesture("click", event.button == RIGHT or "Shift" in held, _canvas(event))
         gesture.follow(event)
         yield
         while event.type == "mouse_move":
@@ -97,6 +97,12 @@ def gesture_callback(
         on_end(gesture)
 
     return on_press
+
+
+def _canvas(event: Any) -> QWidget | None:
+    """The widget under the mouse; an event of a program has none."""
+    native = getattr(event, "native", None)
+    return None if native is None else QApplication.widgetAt(native.globalPosition().toPoint())
 
 
 def _held(event: Any) -> set[str]:

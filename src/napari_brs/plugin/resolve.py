@@ -55,7 +55,6 @@ def _with_session(state: DockState, context: Context) -> DockState:
     work = context.work
     assert work is not None
     session, current = work.session, work.session.current
-    clicks = () if state.position is None else current.plane(state.position).clicks
     labels: list[Choice] = [
         (layer.name, plain(layer))
         for layer in context.viewer.layers
@@ -67,7 +66,7 @@ def _with_session(state: DockState, context: Context) -> DockState:
         objects=tuple((describe_object(found), found.key) for found in session.objects),
         objects_layer=work.objects,
         object=current.key,
-        has_clicks=bool(clicks),
+        has_clicks=state.position is not None and current.plane(state.position).prompted,
         has_mask=current.label is not None
         or any(mask is not None for mask in work.shown(current).values()),
         has_object=not current.empty,

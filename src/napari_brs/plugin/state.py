@@ -68,7 +68,7 @@ class DockState:
     busy : bool
         Whether anything is being computed.
     has_clicks : bool
-        Whether there is something to segment on display.
+        Whether there is something to segment on display: a click or a box.
     has_mask : bool
         Whether there is something to commit.
     has_object : bool

@@ -177,13 +177,17 @@ MESSAGES = {
 
 
 def describe_object(found: ObjectState) -> str:
-    """Such as ``object 3``, or ``open 5, 2 clicks`` while it has no id; no two are alike."""
+    """Such as ``object 3``, or ``open 5, box, 2 clicks`` without an id; no two are alike."""
     if found.label is not None:
         return f"object {found.label}"
     if found.empty:
         return "new object"
-    clicks = sum(len(plane.clicks) for plane in found.planes.values())
-    return f"open {found.key + 1}, {clicks} click{'' if clicks == 1 else 's'}"
+    planes = found.planes.values()
+    clicks, boxed = sum(len(plane.clicks) for plane in planes), any(plane.box for plane in planes)
+    parts = [f"open {found.key + 1}", *(["box"] if boxed else [])]
+    if clicks or not boxed:
+        parts.append(f"{clicks} click{'' if clicks == 1 else 's'}")
+    return ", ".join(parts)
 
 
 def describe_shape(shape: tuple[int, ...]) -> str:
@@ -191,10 +195,12 @@ def describe_shape(shape: tuple[int, ...]) -> str:
     return " x ".join(str(size) for size in shape)
 
 
-def describe_clicks(foreground: int, background: int) -> str:
-    """Such as ``2 FG, 1 BG``."""
+def describe_clicks(foreground: int, background: int, box: bool = False) -> str:
+    """Such as ``2 FG, 1 BG``, or ``box, 1 BG``."""
     counts = ((foreground, "FG"), (background, "BG"))
-    return ", ".join(f"{count} {name}" for count, name in counts if count) or "no clicks"
+    parts = ["box"] if box else []
+    parts += [f"{count} {name}" for count, name in counts if count]
+    return ", ".join(parts) or "no clicks"
 
 
 def describe_seconds(seconds: float) -> str:
