@@ -330,7 +330,7 @@ def test_labels_that_are_loaded_later_can_be_gone_on_with_by_mouse_and_keys(
 def test_the_keys_are_shown_by_a_key_and_by_a_button(viewer: Any, user: User, dock: Any) -> None:
     from qtpy.QtWidgets import QLabel
 
-    from napari_brs.plugin.keys import KEYS, written
+    from napari_brs.plugin.keys import GESTURES, KEYS, written
     from napari_brs.plugin.keys_dialog import KeysDialog
 
     viewer.add_image(np.zeros((60, 60)))
@@ -339,7 +339,8 @@ def test_the_keys_are_shown_by_a_key_and_by_a_button(viewer: Any, user: User, do
     (shown,) = dock.findChildren(KeysDialog)
     assert shown.isVisible()
     lines = [label.text() for label in shown.findChildren(QLabel)]
-    assert lines == [text for key in KEYS for text in (written(key.key), key.meaning)]
+    keys = [(written(key.key), key.meaning) for key in KEYS]
+    assert lines == [text for line in (*GESTURES, *keys) for text in line]
     dock.show_keys.click()
     assert not shown.isVisible()
     dock.show_keys.click()

@@ -67,6 +67,15 @@ KEYS = (
     Key("H", "show_keys", "show these keys"),
 )
 
+GESTURES = (
+    ("Click", "add a click of the sign in use"),
+    ("Shift+click, right-click", "add a click of the other sign"),
+    ("Shift+drag", "draw a box around the object"),
+    ("Ctrl+click", "collect clicks; they are segmented when you let go of Ctrl"),
+    ("Ctrl+drag", "scribble: a line of clicks; with Shift, too, of the other sign"),
+)
+"""What the mouse does, and its meaning, for people; `mouse` tells them apart."""
+
 _ACTIONS: dict[tuple[str, str], str] = {
     ("undo", "objects"): "undo_in_objects",
     ("redo", "objects"): "redo_in_objects",

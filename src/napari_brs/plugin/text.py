@@ -132,7 +132,7 @@ MESSAGES = {
     "full": "ids of {dtype} labels end at {highest}; convert the objects layer to a wider type",
     "no label here": "there is no finished object under the cursor",
     "not editable": "{name} cannot be written to; choose another objects layer",
-    "hint": "click on it; Shift+click where it is not",
+    "hint": "click on it, or draw a box around it with Shift",
     "by hand": "mask edited by hand",
     "opened": "object {label} opened; click to correct it",
     "opened here": "click to correct it",
