@@ -77,7 +77,7 @@ class Clicking:
             self.segment_changed()
         return True
 
-    def click_at(self, world: Any, other_sign: bool, more: bool) -> None:
+    def click_at(self, world: Any, other_sign: bool, more: bool = False) -> None:
         """Add a click at a point of the viewer's world, of the sign in use or the other."""
         try:
             click = self._context.to_plane(world, self._context.settings.positive != other_sign)

@@ -28,11 +28,15 @@ class Released(QObject):
 
     def wait(self) -> None:
         """Begin to wait, if it does not already."""
-        QApplication.instance().installEventFilter(self)
+        application = QApplication.instance()
+        assert application is not None  # the key was pressed in one
+        application.installEventFilter(self)
 
     def stop(self) -> None:
         """Wait no more."""
-        QApplication.instance().removeEventFilter(self)
+        application = QApplication.instance()
+        if application is not None:
+            application.removeEventFilter(self)
 
     def eventFilter(self, _watched: Any, event: Any) -> bool:
         """Qt's hook; every event goes on to whom it is meant for."""
