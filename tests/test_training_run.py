@@ -137,7 +137,7 @@ def test_weights_that_come_out_are_a_model(
     assert best == tmp_path / "out" / BEST
     network = load_model(best)
     average = _state(tmp_path / "out")["average"]
-    weight = average["coarse.weight"]
+    weight = average["module.coarse.weight"]
     torch.testing.assert_close(network.state_dict()["coarse.weight"], weight, rtol=1e-3, atol=1e-4)
     assert (tmp_path / "out" / LAST).is_file()
     printed = capsys.readouterr().out

@@ -28,7 +28,7 @@ from napari_brs.networks.densenet import DenseNet121, copy_encoder
 
 from .config import ModelConfig, TrainingConfig, load_config
 from .data import Crop, Crops, Item, Order, read_items
-from .optimization import Average, make_optimizer, rate_factor, set_rates
+from .optimization import make_average, make_optimizer, rate_factor, set_rates
 from .tasks import Task, make_task
 
 CHECKPOINT = "checkpoint.pt"
@@ -247,8 +247,7 @@ class Trainer:
         self._fabric, self._config, self._output = fabric, config, output
         self._task = task
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._average = Average(network, config.optimizer.ema)
-        self._average.network.to(fabric.device)
+        self._average = make_average(network, config.optimizer.ema, fabric.device)
         optimizer = make_optimizer(network, config.optimizer)
         self._module, self._optimizer = fabric.setup(task.module(network), optimizer)
         self._crops = Crops(training, config.data, config.run.seed)
@@ -327,7 +326,7 @@ class Trainer:
         if config.clip:
             self._fabric.clip_gradients(self._module, self._optimizer, max_norm=config.clip)
         self._optimizer.step()
-        self._average.update(self._network, step)
+        self._average.update_parameters(self._network)
         return torch.stack([result.loss.detach(), result.iou])
 
     def _validate(self) -> None:
@@ -337,7 +336,7 @@ class Trainer:
         areas = []
         for number, chosen in enumerate(self._chosen):
             mine = slice(fabric.global_rank, None, fabric.world_size)
-            found = self._task.validate(self._average.network, chosen[mine], fabric.device.type)
+            found = self._task.validate(self._average.module, chosen[mine], fabric.device.type)
             figures = torch.zeros(len(chosen), found.shape[1], dtype=torch.float64)
             figures[mine] = torch.from_numpy(found)
             figures = torch.as_tensor(fabric.all_reduce(figures.to(fabric.device), reduce_op="sum"))
@@ -347,11 +346,11 @@ class Trainer:
         score = math.fsum(areas) / len(areas)
         self._report(**scores, score=score)
         if fabric.is_global_zero:
-            save_weights(self._average.network, self._output / LAST, self._config.model.name)
+            save_weights(self._average.module, self._output / LAST, self._config.model.name)
         if score > self._best:
             self._best = score
             if fabric.is_global_zero:
-                save_weights(self._average.network, self._output / BEST, self._config.model.name)
+                save_weights(self._average.module, self._output / BEST, self._config.model.name)
 
     def _report(self, **values: float) -> None:
         self._fabric.log_dict(values, self._step)
@@ -362,7 +361,7 @@ class Trainer:
         state: dict[str, Any] = {
             "module": self._module,
             "optimizer": self._optimizer,
-            "average": self._average.network.state_dict(),
+            "average": self._average.state_dict(),
             "step": self._step,
             "seconds": self._seconds,
             "best": self._best,
@@ -385,7 +384,7 @@ class Trainer:
         path = self._output / CHECKPOINT
         try:
             rest = self._fabric.load(path, state)
-            self._average.network.load_state_dict(rest["average"])
+            self._average.load_state_dict(rest["average"])
             self._step, self._seconds, self._best = rest["step"], rest["seconds"], rest["best"]
         except Exception as error:  # torch raises whatever its unpacking raises
             raise ValueError(f"{path} cannot be resumed: {first_line(error)}") from None
