@@ -28,11 +28,28 @@ if not has_display():
 
 
 WITH_A_WINDOW = ("test_plugin_", "test_same_mask")
+LONGEST_FIRST = (
+    *WITH_A_WINDOW,
+    "test_shipped_weights",
+    "test_training_trainer",
+    "test_packaging",
+    "test_training_run",
+    "test_evaluation_speed",
+    "test_meta_device",
+    "test_cli",
+    "test_commands_segment",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that open windows: they take longest."""
-    items.sort(key=lambda item: not item.path.stem.startswith(WITH_A_WINDOW))
+    """Begin with the files that take longest, so that no process has one left at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.stem
+        longest = (n for n, start in enumerate(LONGEST_FIRST) if name.startswith(start))
+        return next(longest, len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,6 +63,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             window = Path(file).stem.startswith(WITH_A_WINDOW)
             return "window" if window else file
 
+    # In the order above, not by how many tests a file has.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
@@ -57,6 +76,8 @@ class User:
 
         self.viewer = viewer
         self.app = QApplication.instance()
+        # Every click is waited for that long.
+        self.app.setDoubleClickInterval(50)
 
     @property
     def canvas(self) -> Any:

@@ -194,6 +194,7 @@ viewer = ViewerModel()
 viewer.add_image(np.zeros((8, 8), np.uint8))
 dock = Dock(viewer)
 assert dock.controller.state.image is viewer.layers[0]
+assert dock.controller.foreground_layer is not None
 """
     assert "torch" not in loaded_by(program)
 

@@ -102,6 +102,8 @@ def test_the_command_prints_each_figure_and_writes_them_with_the_machine(
     monkeypatch.setattr(models, "_MODELS", models._MODELS)
     command_line.register_brightness()
     weights = models.save_weights(command_line.Brightness(), "w.safetensors", "brightness")
+    # In place of the network of the paper too, which needs a minute for this.
+    monkeypatch.setattr("napari_brs.brs.segmenter.load_model", lambda _: Brightness().eval())
     threads = torch.get_num_threads()
     assert main(["benchmark", "--model", str(weights), "--refined", "2", "--json", "b.json"]) == 0
     assert torch.get_num_threads() == threads

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-from conftest import User, has_display
+from conftest import User
 from fakes import FakeSegmenter, discs, untimed
 
 pytest.importorskip("napari")
@@ -32,27 +30,6 @@ def disc(row: float, column: float, shape: tuple[int, int] = SHAPE) -> np.ndarra
 
 def points(layer: Any) -> np.ndarray:
     return np.round(np.asarray(layer.data)).astype(int)
-
-
-OPEN_WITHOUT_TORCH = """
-import sys, napari
-viewer = napari.Viewer()
-viewer.open_sample("napari-brs", "phase_contrast")
-_, dock = viewer.window.add_plugin_dock_widget("napari-brs", "BRS segmentation")
-assert dock.controller.image is not None
-assert dock.controller.foreground_layer is not None
-print("torch" in sys.modules)
-viewer.close()
-"""
-
-
-@pytest.mark.skipif(not has_display(), reason="needs a display with OpenGL")
-def test_opening_the_dock_on_an_image_loads_no_torch() -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", OPEN_WITHOUT_TORCH], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["False"]
 
 
 def test_a_cell_is_clicked_committed_saved_and_read_back(
