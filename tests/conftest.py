@@ -29,11 +29,28 @@ if not has_display():
 
 
 WITH_A_WINDOW = ("test_plugin_", "test_same_mask")
+LONGEST_FIRST = (
+    *WITH_A_WINDOW,
+    "test_shipped_weights",
+    "test_training_trainer",
+    "test_packaging",
+    "test_training_run",
+    "test_evaluation_speed",
+    "test_meta_device",
+    "test_cli",
+    "test_commands_segment",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that open windows: they take longest."""
-    items.sort(key=lambda item: not item.path.stem.startswith(WITH_A_WINDOW))
+    """Begin with the files that take longest, so that no process has one left at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.stem
+        longest = (n for n, start in enumerate(LONGEST_FIRST) if name.startswith(start))
+        return next(longest, len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,6 +64,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             window = Path(file).stem.startswith(WITH_A_WINDOW)
             return "window" if window else file
 
+    # In the order above, not by how many tests a file has.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
@@ -58,6 +77,8 @@ class User:
 
         self.viewer = viewer
         self.app = QApplication.instance()
+        # Every click is waited for that long.
+        self.app.setDoubleClickInterval(50)
 
     @property
     def canvas(self) -> Any:
@@ -201,9 +222,35 @@ def controller(fake: Any, model: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
+def image(model: Any, controller: Any) -> Any:
+    """A flat image, chosen."""
+    from plugin_hands import SHAPE
+
+    layer = model.add_image(np.arange(48 * 64, dtype=np.uint16).reshape(SHAPE), name="cells")
+    controller.set_image_layer(layer, look=False)
+    return layer
+
+
+@pytest.fixture
+def stack(model: Any, controller: Any) -> Any:
+    """Five planes that lie somewhere in the world, the fourth on display."""
+    from plugin_hands import SHAPE
+
+    layer = model.add_image(
+        np.zeros((5, *SHAPE), np.uint16),
+        name="stack",
+        scale=(2, 0.5, 0.25),
+        translate=(1, 10, 20),
+    )
+    controller.set_image_layer(layer, look=False)
+    model.dims.set_point(0, 1 + 2 * 3)
+    return layer
+
+
+@pytest.fixture
 def bright(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A controller of the real segmenter, with a network that knows bright from dark."""
-    from test_brs_segmenter import Brightness
+    from brightness import Brightness
 
     import napari_brs.brs.segmenter
     import napari_brs.models
@@ -252,3 +299,27 @@ def open_dock(viewer: Any) -> Iterator[Callable[[], Any]]:
 def dock(fake: Any, open_dock: Callable[[], Any]) -> Any:
     """The dock with the fake segmenter."""
     return open_dock()
+
+
+@pytest.fixture
+def weights(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Weights of a network that knows bright from dark, by which it is found."""
+    from command_line import Brightness, register_brightness
+
+    from napari_brs import models
+
+    monkeypatch.setattr(models, "_MODELS", models._MODELS)
+    register_brightness()
+    folder = tmp_path_factory.mktemp("weights")
+    return str(models.save_weights(Brightness(), folder / "w.safetensors", "brightness"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with an image of two bright squares, 16 bit."""
+    import tifffile
+    from command_line import two_squares
+
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite(tmp_path / "cells.tif", two_squares())
+    return tmp_path

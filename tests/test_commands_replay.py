@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import folder, run_main, weights  # noqa: F401
+from command_line import run_main
 
 from napari_brs.io.labels import read_labels, write_labels
 from napari_brs.io.sessions import read_session
@@ -15,8 +15,8 @@ SEGMENT = "segment cells.tif --fg 20,20 --object --fg 40,60 --bg 1,1 -o first.ti
 
 
 def test_a_replay_gives_the_same_labels_bit_for_bit(
-    folder: Path,  # noqa: F811
-    weights: str,  # noqa: F811
+    folder: Path,
+    weights: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_main([*SEGMENT.split(), "--model", weights]) == 0
@@ -28,8 +28,8 @@ def test_a_replay_gives_the_same_labels_bit_for_bit(
 
 
 def test_the_share_of_differing_pixels_is_told(
-    folder: Path,  # noqa: F811
-    weights: str,  # noqa: F811
+    folder: Path,
+    weights: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_main([*SEGMENT.split(), "--model", weights]) == 0
