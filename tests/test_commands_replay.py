@@ -43,8 +43,8 @@ def test_the_share_of_differing_pixels_is_told(
 
 @pytest.mark.parametrize("clicks", ["", "--bg 1,1 --fg 20,22"])
 def test_a_box_is_kept_in_the_session_and_replayed(
-    folder: Path,  # noqa: F811
-    weights: str,  # noqa: F811
+    folder: Path,
+    weights: str,
     capsys: pytest.CaptureFixture[str],
     clicks: str,
 ) -> None:

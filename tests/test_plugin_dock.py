@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QScrollArea, QToolButton, QWidget
 
 from napari_brs.clicks import Click
 from napari_brs.plugin.offer import MORE
+from napari_brs.plugin.sections.frames_section import Strip
 from napari_brs.plugin.text import CONTROLS, MESSAGES
 
 SHAPE = (512, 512)
@@ -163,7 +164,10 @@ def test_every_control_says_what_it_does_and_what_is_wrong(
     viewer: Any, user: User, dock: Any, fake: type[FakeSegmenter]
 ) -> None:
     for name in CONTROLS:
-        widget = getattr(dock, name) if name in BESIDE else dock.controls[name].native
+        if name == "frames":
+            widget = dock.findChild(Strip)
+        else:
+            widget = getattr(dock, name) if name in BESIDE else dock.controls[name].native
         parts = [widget, *widget.findChildren(QWidget)]
         assert any(part.toolTip() for part in parts), name
     assert dock.status.text() == "open an image and choose it above"

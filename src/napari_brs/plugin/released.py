@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject
@@ -35,8 +36,10 @@ class Released(QObject):
     def stop(self) -> None:
         """Wait no more."""
         application = QApplication.instance()
+        # At exit Qt deletes the dock, and this filter, after the application began to end.
         if application is not None:
-            application.removeEventFilter(self)
+            with suppress(RuntimeError):
+                application.removeEventFilter(self)
 
     def eventFilter(self, _watched: Any, event: Any) -> bool:
         """Qt's hook; every event goes on to whom it is meant for."""

@@ -26,10 +26,11 @@ from napari_brs.plugin.layers.objects import (
 )
 from napari_brs.plugin.layers.planes import shown_mask, spatial_shape
 from napari_brs.plugin.layers.points import merge_clicks, read_clicks, show_clicks
+from napari_brs.plugin.layers.steps import changed_plane, written_between
 from napari_brs.plugin.predictions import Predictions
 from napari_brs.plugin.size_hint import NEAR, lengths_of
 from napari_brs.plugin.text import MESSAGES
-from napari_brs.session import ObjectState, Position, Session, State
+from napari_brs.session import ObjectState, Position, Session
 
 
 class Workspace(LayerSet):
@@ -371,41 +372,16 @@ class Workspace(LayerSet):
         """
         before = self.session.state
         self.session.undo()
-        for old, new in _written(before, self.session.state):
+        for old, new in written_between(before, self.session.state):
             if old is not None and old is not new:
                 old.take_back()
-        return _changed_plane(before, self.session.state)
+        return changed_plane(before, self.session.state)
 
     def redo(self) -> Position | None:
         """Go forward again; as `undo`."""
         before = self.session.state
         self.session.redo()
-        for old, new in _written(before, self.session.state):
+        for old, new in written_between(before, self.session.state):
             if new is not None and new is not old:
                 new.put_back()
-        return _changed_plane(before, self.session.state)
-
-
-def _written(before: State, after: State) -> list[tuple[Written | None, Written | None]]:
-    def written(state: State, key: int) -> Written | None:
-        found = state.objects.get(key)
-        return None if found is None else found.written
-
-    keys = {*before.objects, *after.objects}
-    by_network = {*before.written, *after.written}
-    return [
-        *((written(before, key), written(after, key)) for key in keys),
-        *((before.written.get(step), after.written.get(step)) for step in by_network),
-    ]
-
-
-def _changed_plane(before: State, after: State) -> Position | None:
-    for position, _ in {*before.written} ^ {*after.written}:
-        return position
-    nothing = ObjectState(-1)
-    for key in {*before.objects, *after.objects}:
-        old, new = before.objects.get(key, nothing), after.objects.get(key, nothing)
-        for position in {*old.planes, *new.planes}:
-            if old.plane(position) is not new.plane(position):
-                return position
-    return None
+        return changed_plane(before, self.session.state)
