@@ -99,7 +99,7 @@ _MODELS = (
         "brs-live",
         "image features once, clicks late: milliseconds per click on a laptop",
         "napari_brs.networks.brs_live:BRSLive",
-        "8e26c65037e06cd5e26fc92bce568cf6014ca3e0864f0c34510da4c77b669aae",
+        "237536a6a9f5151e09d50642572c3b3e5e37a9966802dcc35cf46e92b30934bd",
     ),
     ModelInfo(
         "brs-densenet",
