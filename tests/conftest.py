@@ -49,6 +49,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's data folder: that of nobody, here and in processes that a test starts."""
+    import platformdirs
+
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda *_, **__: str(folder / "napari-brs"))
+    return folder / "napari-brs"
+
+
 class User:
     """Does with a viewer what people do: real Qt events on the canvas."""
 
