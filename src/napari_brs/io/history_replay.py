@@ -142,8 +142,9 @@ class Replay:
             tuple(record.get("steps", ())),
         )
         self._planes[record["n"]] = plane, position
-        if edited is not None or start is not None:
-            self._masks[record["n"]] = start if edited is None else edited
+        mask = start if edited is None else edited
+        if isinstance(mask, Mask):
+            self._masks[record["n"]] = mask
 
     def _mask(self, record: Record, position: Position) -> Mask:
         mask = MaskPart.model_validate(record["mask"]).mask(self._session.plane_shape(position))

@@ -8,10 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from napari_brs.io.journal import Batch, Changed, Journal, Record
-from napari_brs.io.session_places import Place
+from napari_brs.io.journal import Batch, Changed, Journal, Record, read_journal
+from napari_brs.io.session_places import Place, claim_again, remember
 
 DELAY = 0.3
 """Seconds that changes are gathered before they are written."""
@@ -171,6 +172,33 @@ class Saver:
         if problem != self._problem:
             self._problem = problem
             self._on_problem(problem)
+
+
+def keep(path: Path, snapshot: Snapshot) -> None:
+    """Write a session under a name that the user gave; nothing is saved there by itself.
+
+    Raises
+    ------
+    ValueError
+        If a session is being saved there, or what is there is no session that can be read:
+        it would be lost.
+    OSError
+        If it cannot be written.
+    """
+    if path.is_file() and path.stat().st_size:
+        try:
+            read_journal(path)
+        except ValueError as error:
+            raise ValueError(f"cannot write {path}, which would be lost: {error}") from None
+    place = claim_again(path)
+    if place is None:
+        raise ValueError(f"cannot write {path}: it is in use; choose another name")
+    header = snapshot.header()
+    try:
+        Journal(path).begin({**header, "kept": True}, _rest(snapshot.batches()))
+    finally:
+        place.lock.release()
+    remember(path, header["image"]["digest"])
 
 
 @dataclass(frozen=True)

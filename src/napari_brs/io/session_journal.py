@@ -38,6 +38,8 @@ class Restored:
     labels : array or None
         Of the image's shape, as they were; None if there were none.
     settings : dict
+    kept : bool
+        Whether it is a copy that the user saved, to stay as it is.
     torn : bool
         Whether a change that was never finished was dropped.
     """
@@ -49,6 +51,7 @@ class Restored:
     made: dict[PlaneState, Made] = field(repr=False)
     labels: NDArray[np.integer[Any]] | None = field(repr=False)
     settings: dict[str, Any]
+    kept: bool
     torn: bool
 
     @property
@@ -113,5 +116,6 @@ def restore(
         dict(made),
         labels,
         settings,
+        content.header.get("kept") is True,
         content.torn,
     )

@@ -220,6 +220,8 @@ def _look(path: Path, image: ImagePart) -> Found | None:
     try:
         header, modified = read_header(path), path.stat().st_mtime
         there = ImagePart.model_validate(header.get("image"))
+        if header.get("kept") is True:
+            return None
     except OSError:
         return None
     except ValidationError:

@@ -13,6 +13,7 @@ from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.napari_edge import plain
+from napari_brs.plugin.session_files import SessionFiles
 from napari_brs.plugin.state import Choice, DockState
 from napari_brs.plugin.text import describe_object
 
@@ -22,7 +23,9 @@ def is_image(layer: Any) -> bool:
     return isinstance(layer, Image) and layer.ndim >= 2
 
 
-def resolve(context: Context, jobs: Jobs, completing: Completing) -> DockState:
+def resolve(
+    context: Context, jobs: Jobs, completing: Completing, session_files: SessionFiles
+) -> DockState:
     """What the dock shows now."""
     position, problems = status.problems(context)
     settings, offer = context.settings, context.offer
@@ -40,7 +43,7 @@ def resolve(context: Context, jobs: Jobs, completing: Completing) -> DockState:
     )
     confidences = [one.confidence for one in completing.proposals(state)]
     likely = sum(one >= settings.confidence for one in confidences)
-    state = replace(state, proposed=len(confidences), likely=likely)
+    state = replace(state, proposed=len(confidences), likely=likely, **session_files.shown())
     return state if context.work is None else _with_session(state, context)
 
 

@@ -61,6 +61,12 @@ class DockState:
     proposed, likely : int
         Proposals on display; those at or above the confidence.
     can_clear, can_undo, can_redo : bool
+    resumable : str
+        How much earlier work there is on the image, and how old; empty if there is none.
+    saved : str
+        Whether the work is on the disk, or why not.
+    recent : tuple of Choice
+        Sessions, by their paths.
     """
 
     settings: Settings
@@ -85,6 +91,9 @@ class DockState:
     can_clear: bool = False
     can_undo: bool = False
     can_redo: bool = False
+    resumable: str = ""
+    saved: str = ""
+    recent: tuple[Choice, ...] = ()
 
     @property
     def can_segment(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class Workspace(LayerSet):
         What the models made of its clicks.
     model : str
         Name of the model whose masks are shown.
+    saved_at : Path or None
+        Where it was saved when the dock was closed.
     """
 
     def __init__(self, image: Image) -> None:
@@ -53,6 +56,7 @@ class Workspace(LayerSet):
         self.session = Session(spatial_shape(image))
         self.predictions = Predictions()
         self.model = ""
+        self.saved_at: Path | None = None
 
     @property
     def used(self) -> bool:
