@@ -226,3 +226,22 @@ def open_dock(viewer: Any) -> Iterator[Callable[[], Any]]:
 def dock(fake: Any, open_dock: Callable[[], Any]) -> Any:
     """The dock with the fake segmenter."""
     return open_dock()
+
+
+@pytest.fixture
+def another(fake: Any, qapp: Any) -> Iterator[Callable[[], Any]]:
+    """Makes controllers, each of a further viewer without a window."""
+    from napari.components import ViewerModel
+
+    from napari_brs.plugin.controller import Controller
+
+    made = []
+
+    def make() -> Any:
+        made.append(Controller(ViewerModel()))
+        return made[-1]
+
+    yield make
+    for controller in made:
+        controller.close()
+        controller.wait(30)

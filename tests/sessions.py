@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
+from napari.layers._source import layer_source
 from qtpy.QtWidgets import QApplication
 
 from napari_brs.plugin.layers.planes import shown_mask
@@ -15,10 +18,11 @@ from napari_brs.plugin.layers.planes import shown_mask
 SHAPE = (96, 128)
 
 
-def write_image(path: Path, shape: tuple[int, ...] = SHAPE) -> Path:
+def write_image(path: Path, seed: int = 1) -> Path:
     """A file with an image of noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(path, np.random.default_rng(1).integers(0, 255, shape, np.uint8))
+    pixels = np.random.default_rng(seed).integers(0, 255, SHAPE, np.uint8)
+    tifffile.imwrite(path, pixels)
     return path
 
 
@@ -31,8 +35,9 @@ def pause(seconds: float) -> None:
 
 
 def open_image(viewer: Any, controller: Any, path: Path) -> Any:
-    """Open an image file, and work on it."""
-    (layer,) = viewer.open(str(path), plugin="napari")
+    """Open an image file as napari does, but without its readers, and work on it."""
+    with layer_source(path=str(path)):
+        layer = viewer.add_image(tifffile.imread(path), name=path.stem)
     controller.set_image_layer(layer, look=False)
     controller.wait(20)
     return layer
@@ -42,46 +47,50 @@ def paint(layer: Any, at: tuple[int, ...], value: int) -> None:
     """A stroke of the brush, as the mouse makes it."""
     with layer.block_history():
         layer.paint(at, value)
-    pause(0.02)
 
 
-def _planes(controller: Any, state: Any) -> Any:
-    """Objects of a state with clicks and masks, in a form that can be compared."""
-    work = controller.context.work
+def everything(controller: Any, pending: bool = True) -> dict[str, Any]:
+    """All that the user sees or can go back to, as text and numbers.
+
+    Without the pending mask, that of the last click is left out.
+    """
+    session, work = controller.session, controller.context.work
+    last = None if pending else session.current.plane((None, None))
+
+    def pixels(where: Any, plane: Any) -> Any:
+        shown = work.predictions.shown(plane, work.model)
+        mask = shown_mask(shown, session.plane_shape(where))
+        return mask.box, zlib.crc32(mask.pixels.tobytes())
+
+    def described(state: Any) -> Any:
+        return {
+            key: (
+                found.label,
+                [
+                    (where, plane.clicks, None if plane is last else pixels(where, plane))
+                    for where, plane in found.planes.items()
+                    if not plane.empty
+                ],
+            )
+            for key, found in state.objects.items()
+        }
+
+    history = session.history
     return {
-        found.key: (
-            found.label,
-            {
-                where: (
-                    tuple((c.row, c.column, c.positive) for c in plane.clicks),
-                    _pixels(work, where, plane),
-                )
-                for where, plane in found.planes.items()
-                if not plane.empty
-            },
-        )
-        for found in state.objects.values()
-    }
-
-
-def _pixels(work: Any, where: Any, plane: Any) -> bytes:
-    shape = work.session.plane_shape(where)
-    return shown_mask(work.predictions.shown(plane, work.model), shape).full().tobytes()
-
-
-def everything(controller: Any) -> dict[str, Any]:
-    """All that the user sees or can go back to."""
-    history = controller.session.history
-    return {
-        "labels": controller.objects_layer.data.tolist(),
-        "preview": (controller.preview_layer.data != 0).tolist(),
+        "labels": controller.objects_layer.data.tobytes(),
+        "current": history.state.current,
         "clicks": [
             np.asarray(layer.data).tolist()
             for layer in (controller.foreground_layer, controller.background_layer)
         ],
-        "now": (history.state.current, _planes(controller, history.state)),
-        "past": [_planes(controller, state) for state in history.past],
-        "future": [_planes(controller, state) for state in history.future],
+        "now": described(history.state),
+        "past": [described(state) for state in history.past],
+        "future": [described(state) for state in history.future],
         "settings": controller.settings,
-        "limits": controller.image.contrast_limits,
+        "limits": [float(limit) for limit in controller.image.contrast_limits],
     }
+
+
+def digest(controller: Any, pending: bool = True) -> str:
+    """Of everything, the same in all processes."""
+    return hashlib.sha256(repr(everything(controller, pending)).encode()).hexdigest()[:16]

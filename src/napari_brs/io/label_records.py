@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_brs.io.journal import Record
+
+AT_ONCE = 2**20
+"""Pixels of labels that are copied or encoded at once."""
 
 
 class Writing(NamedTuple):
@@ -68,6 +71,19 @@ def label_type(record: Record) -> np.dtype[Any]:
     if name not in {f"{sign}int{bits}" for sign in ("u", "") for bits in (8, 16, 32, 64)}:
         raise ValueError(f"labels of type {name!r} are not allowed; integers are")
     return np.dtype(name)
+
+
+def bands(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Boxes that cover an array, of at most `AT_ONCE` pixels where a row is no longer."""
+    inner = prod(shape[1:])
+    if inner > AT_ONCE:
+        for index in range(shape[0]):
+            for rest in bands(shape[1:]):
+                yield slice(index, index + 1), *rest
+        return
+    step = AT_ONCE // max(1, inner)
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0])), *(slice(0, size) for size in shape[1:])
 
 
 def writing_record(writing: Writing, shape: tuple[int, ...]) -> Record:

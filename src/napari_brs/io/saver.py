@@ -85,6 +85,11 @@ class Saver:
         """Whether to put a snapshot before any further change."""
         return self._grown
 
+    @property
+    def closing(self) -> bool:
+        """Whether it was told to close."""
+        return self._closing.is_set()
+
     def put(self, changes: list[Change] | Snapshot) -> None:
         """Have changes that belong together written, all of them or none."""
         if isinstance(changes, Snapshot):
@@ -223,3 +228,10 @@ _OPEN: set[Saver] = set()
 def _close_all() -> None:
     for saver in list(_OPEN):
         saver.close()
+
+
+def finish_closing(timeout: float) -> None:
+    """Wait for savers that were told to close, and give their places back."""
+    for saver in list(_OPEN):
+        if saver.closing:
+            saver.close(timeout)

@@ -47,9 +47,13 @@ class Autosaving:
         """Why the work on display cannot be saved; empty if it can."""
         return "" if self.now is None else self.now.problem
 
-    def move_to(self, work: Workspace, place: Place | None) -> None:
-        """Save a work in another place from now on, or in a new one; all of it."""
-        self._saved[work].move_to(place)
+    def leave(self, work: Workspace) -> None:
+        """Know that a work is about to become another one; what was saved of it stays."""
+        self._saved[work].leave()
+
+    def go_on(self, work: Workspace, place: Place | None) -> None:
+        """Save all of what a work is now in a place, or in a new one."""
+        self._saved[work].go_on(place)
 
     def close(self) -> None:
         """Save what is left, and give the places back."""

@@ -18,6 +18,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_brs.io import session_places
+from napari_brs.io.saver import finish_closing
 from napari_brs.io.session_journal import Restored, restore
 from napari_brs.io.session_models import ImagePart
 from napari_brs.io.session_places import Found, Place
@@ -130,6 +131,7 @@ class Resuming:
             if place is not None:
                 place.lock.release()
             return
+        self._autosaving.leave(work)
         with context.writing():
             self._put_labels(work, read)
         context.settings = restored_settings(context.settings, restored.settings)
@@ -143,7 +145,7 @@ class Resuming:
                 work.predictions.put(plane, model, mask)
         session = work.session
         session.resume(restored.past, restored.state, restored.future)
-        self._autosaving.move_to(work, place)
+        self._autosaving.go_on(work, place)
         self._offers.pop(work, None)
         self._loaded.add(work)
         context.number()
@@ -179,6 +181,8 @@ class Resuming:
 def _look(image: ImagePart) -> tuple[Offered | None, str]:
     """The newest work on an image that can be taken up, and what is to be told."""
     problem = ""
+    # Its layer may have been removed, and opened again, a moment ago.
+    finish_closing(10)
     for found in session_places.find(image):
         if found.holder is not None:
             problem = MESSAGES["open elsewhere"].format(holder=found.holder)

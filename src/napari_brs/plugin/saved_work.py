@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from napari_brs.io.history_records import Made, Recorder
 from napari_brs.io.journal import Batch, Record
-from napari_brs.io.label_records import Writing, box_record, read_writing, writing_record
+from napari_brs.io.label_records import (
+    AT_ONCE,
+    Writing,
+    bands,
+    box_record,
+    read_writing,
+    writing_record,
+)
 from napari_brs.io.saver import Change, Saver, Snapshot
 from napari_brs.io.session_models import ImagePart
 from napari_brs.io.session_places import Place, claim, claim_again, identify
@@ -32,9 +39,6 @@ from napari_brs.session import Change as HistoryChange
 from napari_brs.session import PlaneState, State
 
 Slices = tuple[slice, ...]
-
-AT_ONCE = 2**20
-"""Pixels of labels that are copied or encoded at once."""
 
 
 class SavedWork:
@@ -77,8 +81,7 @@ class SavedWork:
         self._on_problem = on_problem
         self._place: Place | None = None
         self._identity: ImagePart | None = None
-        self._recorder = Recorder(partial(written_record, work))
-        self._layer: Labels | None = None
+        self._begin()
         self._state = work.session.state
         self._shown = self._all_settings()
         self._changes: list[Change] = []
@@ -116,7 +119,7 @@ class SavedWork:
 
     def note_layer(self) -> None:
         """Know that the objects layer may be another one now."""
-        if self.saver is not None and self.work.objects is not self._layer:
+        if self.saver is not None and self.work.objects is not self._layers[0]:
             self.note_all()
 
     def note_all(self) -> None:
@@ -130,9 +133,11 @@ class SavedWork:
             return
         if self.saver is None:
             self._whole = True
-            self.saver = Saver(self._claim, partial(self._on_problem, self))
+            claim = partial(self._claim, [self._place])
+            self.saver = Saver(claim, partial(self._on_problem, self))
+            self._place = None
         if self._whole or self.saver.wants_snapshot:
-            self._layer = self.work.objects
+            self._layers[0] = self.work.objects
             self.saver.put(self._snapshot(self._recorder))
         else:
             self.saver.put([*self._changes, *self._labels_changes()])
@@ -140,27 +145,35 @@ class SavedWork:
 
     def copy(self) -> Snapshot:
         """All there is now, for another file."""
-        return self._snapshot(Recorder(partial(written_record, self.work)))
+        return self._snapshot(Recorder(partial(written_record, [self.work.objects])))
 
-    def move_to(self, place: Place | None) -> None:
-        """Go on saving in another place, or in a new one; what was saved so far stays."""
-        self._leave(0)
+    def leave(self) -> None:
+        """Save what is left; what is done from now on goes to another place."""
+        self.hand_over()
+        if self.saver is not None:
+            # Without waiting: its thread goes on with a recorder that nobody else has.
+            self.saver.close(0)
+            self.saver = None
+            self._begin()
+
+    def go_on(self, place: Place | None) -> None:
+        """Save all there is in a place, or in a new one."""
         self._place = place
-        self._changes, self._boxes = [], []
         self.note_all()
 
     def close(self, timeout: float) -> None:
         """Save what is left, and stop; the work remembers where it was saved."""
         self.hand_over()
-        self._leave(timeout)
         self.work.session.history.watchers.remove(self._on_history)
-
-    def _leave(self, timeout: float) -> None:
         if self.saver is not None:
             self.saver.close(timeout)
             if self.saver.place is not None:
                 self.work.saved_at = self.saver.place.path
-            self.saver = None
+
+    def _begin(self) -> None:
+        """Records that need none that were made before."""
+        self._layers: list[Labels | None] = [None]
+        self._recorder = Recorder(partial(written_record, self._layers))
 
     def _on_history(self, change: HistoryChange, state: State) -> None:
         history = self.work.session.history
@@ -218,33 +231,21 @@ class SavedWork:
         fits = layer is not None and not layer.multiscale and tuple(layer.data.shape) == shape
         return layer.data if layer is not None and fits else None
 
-    def _claim(self) -> Place:
-        """Where to save: where it was told, where the work was saved before, or anew."""
-        place, self._place = self._place, None
-        if place is None and self.work.saved_at is not None:
+    def _claim(self, places: list[Place | None]) -> Place:
+        """Where to save: in the place that was given, where the work was saved before, or anew."""
+        place = places.pop() if places else None
+        before, self.work.saved_at = self.work.saved_at, None
+        if place is None and before is not None:
             # Before the dock was closed; unless somebody else saves there now.
             with suppress(OSError):
-                place = claim_again(self.work.saved_at)
+                place = claim_again(before)
         return place or claim(self.identity())
 
 
-def bands(shape: Sequence[int]) -> Iterator[Slices]:
-    """Boxes that cover an array, of at most `AT_ONCE` pixels where a row is no longer."""
-    inner = prod(shape[1:])
-    if inner > AT_ONCE:
-        for index in range(shape[0]):
-            for rest in bands(shape[1:]):
-                yield slice(index, index + 1), *rest
-        return
-    step = AT_ONCE // max(1, inner)
-    for start in range(0, shape[0], step):
-        yield slice(start, min(start + step, shape[0])), *(slice(0, size) for size in shape[1:])
-
-
-def written_record(work: Workspace, written: Written) -> Record:
-    """What was written into the objects layer; of another layer, only that it was."""
+def written_record(layers: Sequence[Labels | None], written: Written) -> Record:
+    """What was written into the one layer that is saved; of another layer, only that it was."""
     record: Record = {"positions": written.positions}
-    if written.layer is work.objects and written.shape == work.session.shape:
+    if written.layer is layers[0]:
         writing = Writing(written.indices, written.before, written.after)
         record |= writing_record(writing, written.shape)
     return record
