@@ -7,6 +7,7 @@ predicted or made by hand. What was written is opaque here, too, and encoded by 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,11 @@ from napari_brs.session import Change, ObjectState, PlaneState, Position, State
 
 Made = Mapping[str, Mask]
 """Name of a model -> the mask that it predicted."""
+
+AT_ONCE = 20
+"""Objects that are encoded, and records of a snapshot that are given, at a time."""
+REST = 0.0005
+"""Seconds between them, in which another thread may run."""
 
 
 class Recorder:
@@ -61,7 +67,9 @@ class Recorder:
         nothing = State(MappingProxyType({}), -1)
         for number, (before, after) in enumerate(zip([nothing, *states], states, strict=False)):
             change: Change = "push" if number else "start"
-            yield self._pushed(change, before, after)
+            records = self._pushed(change, before, after)
+            for first in range(0, len(records), AT_ONCE):
+                yield records[first : first + AT_ONCE]
         yield [{"is": "undo"} for _ in future]
         for plane, by_model in made.items():
             for model, mask in by_model.items():
@@ -93,11 +101,12 @@ class Recorder:
 
     def _pushed(self, change: Change, before: State, after: State) -> list[Record]:
         records: list[Record] = []
-        put = [
-            self._object(found, before.objects.get(key), records)
-            for key, found in after.objects.items()
-            if before.objects.get(key) is not found
-        ]
+        put: list[Record] = []
+        for key, found in after.objects.items():
+            if before.objects.get(key) is not found:
+                put.append(self._object(found, before.objects.get(key), records))
+                if len(put) % AT_ONCE == 0:
+                    time.sleep(REST)
         record: Record = {"is": change, "current": after.current}
         if put:
             record["put"] = put

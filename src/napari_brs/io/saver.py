@@ -153,7 +153,7 @@ class Saver:
                 self._journal = Journal(self.place.path)
             journal = self._journal
             if ready.header is not None:
-                journal.begin(ready.header, ready.batches)
+                journal.begin(ready.header, _rest(ready.batches))
             else:
                 try:
                     journal.append(ready.batches[0])
