@@ -17,7 +17,10 @@ class SessionSection(Section):
         self._add_buttons("resume")
         self._add_buttons("save_session", "load_session")
         self._add_box("recent", nullable=True)
-        self._add("saved", Label(name="saved", tooltip=CONTROLS["saved"].tooltip))
+        saved = Label(name="saved", tooltip=CONTROLS["saved"].tooltip)
+        # Why it cannot be saved may be a long line.
+        saved.native.setWordWrap(True)
+        self._add("saved", saved)
 
     def _show(self, state: DockState) -> None:
         resume = CONTROLS["resume"].label
