@@ -163,7 +163,7 @@ def test_a_journal_that_has_grown_wants_to_be_written_anew(
     monkeypatch.setattr(module, "AT_LEAST", 2000)
     kept.saver.put(snapshot("a"))
     kept.saver.put([lambda: [{"v": "x" * 1000}]])
-    wait_for(lambda: kept.saver.place and len(kept.batches()) == 2)
+    wait_for(lambda: kept.saver.place and kept.place.path.exists() and len(kept.batches()) == 2)
     assert not kept.saver.wants_snapshot
     kept.saver.put([lambda: [{"v": "x" * 2000}]])
     wait_for(lambda: kept.saver.wants_snapshot)
