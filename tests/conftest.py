@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -28,11 +29,28 @@ if not has_display():
 
 
 WITH_A_WINDOW = ("test_plugin_", "test_same_mask")
+LONGEST_FIRST = (
+    *WITH_A_WINDOW,
+    "test_shipped_weights",
+    "test_training_trainer",
+    "test_packaging",
+    "test_training_run",
+    "test_evaluation_speed",
+    "test_meta_device",
+    "test_cli",
+    "test_commands_segment",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that open windows: they take longest."""
-    items.sort(key=lambda item: not item.path.stem.startswith(WITH_A_WINDOW))
+    """Begin with the files that take longest, so that no process has one left at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.stem
+        longest = (n for n, start in enumerate(LONGEST_FIRST) if name.startswith(start))
+        return next(longest, len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,6 +64,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             window = Path(file).stem.startswith(WITH_A_WINDOW)
             return "window" if window else file
 
+    # In the order above, not by how many tests a file has.
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
@@ -68,6 +88,8 @@ class User:
 
         self.viewer = viewer
         self.app = QApplication.instance()
+        # Every click is waited for that long.
+        self.app.setDoubleClickInterval(50)
 
     @property
     def canvas(self) -> Any:
@@ -123,15 +145,51 @@ class User:
         QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, none, end)
         self.wait(self.app.doubleClickInterval() / 1000 + 0.05)
 
+    def draw(self, world: Any, held: str = "No", button: str = "left") -> None:
+        """Drag along points of the displayed world plane, with modifiers such as ``Shift``."""
+        from qtpy.QtCore import QEvent, QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtTest import QTest
+
+        def move(at: Any) -> None:
+            # QTest's own moves tell of no modifiers.
+            place = QPointF(at)
+            event = QMouseEvent(
+                QEvent.Type.MouseMove,
+                place,
+                QPointF(self.canvas.mapToGlobal(at)),
+                Qt.MouseButton.NoButton,
+                pressed,
+                modifiers,
+            )
+            self.app.sendEvent(self.canvas, event)
+            self.wait(0.01)
+
+        pressed, modifiers = getattr(Qt.MouseButton, f"{button.title()}Button"), _modifiers(held)
+        places = [self.on_canvas(point) for point in world]
+        QTest.mousePress(self.canvas, pressed, modifiers, places[0])
+        for before, after in itertools.pairwise(places):
+            for step in range(1, 6):
+                move(before + (after - before) * step / 5)
+        QTest.mouseRelease(self.canvas, pressed, modifiers, places[-1])
+        self.wait(self.app.doubleClickInterval() / 1000 + 0.05)
+
     def press(self, key: str, modifiers: str = "No") -> None:
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
-        held = Qt.KeyboardModifier.NoModifier
-        for name in modifiers.split("+"):
-            held |= getattr(Qt.KeyboardModifier, f"{name}Modifier")
-        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{key}"), held)
+        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{key}"), _modifiers(modifiers))
         self.wait(0.02)
+
+
+def _modifiers(names: str) -> Any:
+    """Qt's modifiers of names such as ``Control+Shift``."""
+    from qtpy.QtCore import Qt
+
+    held = Qt.KeyboardModifier.NoModifier
+    for name in names.split("+"):
+        held |= getattr(Qt.KeyboardModifier, f"{name}Modifier")
+    return held
 
 
 @pytest.fixture
@@ -175,9 +233,35 @@ def controller(fake: Any, model: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
+def image(model: Any, controller: Any) -> Any:
+    """A flat image, chosen."""
+    from plugin_hands import SHAPE
+
+    layer = model.add_image(np.arange(48 * 64, dtype=np.uint16).reshape(SHAPE), name="cells")
+    controller.set_image_layer(layer, look=False)
+    return layer
+
+
+@pytest.fixture
+def stack(model: Any, controller: Any) -> Any:
+    """Five planes that lie somewhere in the world, the fourth on display."""
+    from plugin_hands import SHAPE
+
+    layer = model.add_image(
+        np.zeros((5, *SHAPE), np.uint16),
+        name="stack",
+        scale=(2, 0.5, 0.25),
+        translate=(1, 10, 20),
+    )
+    controller.set_image_layer(layer, look=False)
+    model.dims.set_point(0, 1 + 2 * 3)
+    return layer
+
+
+@pytest.fixture
 def bright(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A controller of the real segmenter, with a network that knows bright from dark."""
-    from test_brs_segmenter import Brightness
+    from brightness import Brightness
 
     import napari_brs.brs.segmenter
     import napari_brs.models
@@ -245,3 +329,27 @@ def another(fake: Any, qapp: Any) -> Iterator[Callable[[], Any]]:
     for controller in made:
         controller.close()
         controller.wait(30)
+
+
+@pytest.fixture
+def weights(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Weights of a network that knows bright from dark, by which it is found."""
+    from command_line import Brightness, register_brightness
+
+    from napari_brs import models
+
+    monkeypatch.setattr(models, "_MODELS", models._MODELS)
+    register_brightness()
+    folder = tmp_path_factory.mktemp("weights")
+    return str(models.save_weights(Brightness(), folder / "w.safetensors", "brightness"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with an image of two bright squares, 16 bit."""
+    import tifffile
+    from command_line import two_squares
+
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite(tmp_path / "cells.tif", two_squares())
+    return tmp_path

@@ -9,9 +9,9 @@ import numpy as np
 import pandas
 import pytest
 import tifffile
+from command_line import register_brightness, run_main, two_squares
+from corpus_files import SESSION, weights
 from labelled import plane, series
-from test_cli import register_brightness, run_main, two_squares
-from test_cli_corpus import SESSION, weights
 
 from napari_brs import models
 from napari_brs.io.exporters.table import exporters

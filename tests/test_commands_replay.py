@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import folder, run_main, weights  # noqa: F401
+from command_line import run_main
 
 from napari_brs.io.labels import read_labels, write_labels
+from napari_brs.io.sessions import read_session
 
 SEGMENT = "segment cells.tif --fg 20,20 --object --fg 40,60 --bg 1,1 -o first.tif --session s.json"
 
 
 def test_a_replay_gives_the_same_labels_bit_for_bit(
-    folder: Path,  # noqa: F811
-    weights: str,  # noqa: F811
+    folder: Path,
+    weights: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_main([*SEGMENT.split(), "--model", weights]) == 0
@@ -27,8 +28,8 @@ def test_a_replay_gives_the_same_labels_bit_for_bit(
 
 
 def test_the_share_of_differing_pixels_is_told(
-    folder: Path,  # noqa: F811
-    weights: str,  # noqa: F811
+    folder: Path,
+    weights: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_main([*SEGMENT.split(), "--model", weights]) == 0
@@ -38,3 +39,22 @@ def test_the_share_of_differing_pixels_is_told(
     capsys.readouterr()
     assert run_main(["replay", "s.json", "-o", "again.tif", "--compare", "other.tif"]) == 0
     assert "1.0000% of the pixels differ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("clicks", ["", "--bg 1,1 --fg 20,22"])
+def test_a_box_is_kept_in_the_session_and_replayed(
+    folder: Path,
+    weights: str,
+    capsys: pytest.CaptureFixture[str],
+    clicks: str,
+) -> None:
+    arguments = f"segment cells.tif --box 8,8,32,32 {clicks} -o first.tif --session s.json"
+    assert run_main([*arguments.split(), "--model", weights]) == 0
+    assert "object 1: box, " in capsys.readouterr().out
+    assert read_session("s.json").objects[0].planes[0].box == (8, 8, 32, 32)
+    first = read_labels("first.tif")
+    assert first[20, 20] == 1
+    assert not first[45:].any()
+    assert run_main(["replay", "s.json", "-o", "again.tif"]) == 0
+    assert "1 objects; " in capsys.readouterr().out
+    assert np.array_equal(read_labels("again.tif"), first)

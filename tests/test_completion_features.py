@@ -7,7 +7,7 @@ from fakes import BrightFeatures, BrightNetwork
 
 from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.brs.view import View
-from napari_brs.completion.features import CELL, cropped, descriptors, from_cells, see, to_cells
+from napari_brs.completion.features import CELL, descriptors, from_cells, see, to_cells
 from napari_brs.completion.tiles import Tile
 from napari_brs.masks import Box, Mask
 
@@ -60,11 +60,3 @@ def test_a_mask_outside_the_tile_has_no_cell_and_mean_zero(segmenter: BRSSegment
     mask = Mask.of(np.ones((8, 12), bool), Box(70, 100, 78, 112), (90, 130))
     assert len(seen.cells_of(mask)[0]) == 0
     assert seen.mean(np.ones(seen.descriptors.shape[1:], np.float32), mask) == 0
-
-
-def test_cropped_features_are_those_of_the_windows() -> None:
-    features = BrightNetwork().encode(torch.rand(1, 3, 96, 128) * 255)
-    batch = cropped(features, (96, 128), [(0, 0), (32, 64)], (64, 64))
-    assert [level.shape[-2:] for level in batch] == [(16, 16), (8, 8)]
-    torch.testing.assert_close(batch[0][1], features.s4[0, :, 8:24, 16:32])
-    torch.testing.assert_close(batch[1][0], features.s8[0, :, :8, :8])

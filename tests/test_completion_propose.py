@@ -5,9 +5,8 @@ import pytest
 from fakes import BrightNetwork, frame_of_discs
 
 from napari_brs.brs.segmenter import BRSSegmenter
-from napari_brs.completion.examples import overlap
 from napari_brs.completion.propose import propose
-from napari_brs.masks import Box, Mask
+from napari_brs.masks import Box, Mask, overlap
 
 IMAGE, LABELS = frame_of_discs((150, 150))
 OBJECTS = {number: Mask.of(number == LABELS) for number in range(1, LABELS.max() + 1)}

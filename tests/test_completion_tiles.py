@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_brs.brs.zoom import LONGEST, MAGNIFICATION
-from napari_brs.completion.tiles import LARGE, SMALL, scale_for, tiles_of
+from napari_brs.brs.zoom import LARGE, LONGEST, MAGNIFICATION, SMALL, scale_for
+from napari_brs.completion.tiles import tiles_of
 from napari_brs.masks import Box
 
 

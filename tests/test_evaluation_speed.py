@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import command_line
 import numpy as np
 import pytest
-import test_cli
 import torch
-from test_brs_segmenter import Brightness
+from brightness import Brightness
 
 from napari_brs import models
 from napari_brs.brs.refinement import corrective_energy, inertial_energy, refine
@@ -100,8 +100,10 @@ def test_the_command_prints_each_figure_and_writes_them_with_the_machine(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(models, "_MODELS", models._MODELS)
-    test_cli.register_brightness()
-    weights = models.save_weights(test_cli.Brightness(), "w.safetensors", "brightness")
+    command_line.register_brightness()
+    weights = models.save_weights(command_line.Brightness(), "w.safetensors", "brightness")
+    # In place of the network of the paper too, which needs a minute for this.
+    monkeypatch.setattr("napari_brs.brs.segmenter.load_model", lambda _: Brightness().eval())
     threads = torch.get_num_threads()
     assert main(["benchmark", "--model", str(weights), "--refined", "2", "--json", "b.json"]) == 0
     assert torch.get_num_threads() == threads

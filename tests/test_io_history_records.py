@@ -71,6 +71,7 @@ def described(states: list[State], made: Any) -> list[Any]:
                 one.edited is one.start_mask,
                 one.size_hint,
                 one.steps,
+                one.box,
                 dict(made.get(one, {})),
             )
             for one in chain
@@ -124,6 +125,7 @@ def act(journalled: Journalled, random: np.random.Generator, written: list[Any])
     free = session.highest_label + 1
     what = random.choice(
         ["click"] * 8
+        + ["box"] * 2
         + ["commit"] * 3
         + ["undo", "undo", "redo", "move", "paint", "open", "take", "new", "clear", "remove"]
         + ["note", "name", "class", "merge", "step", "refused", "predict", "predict"]
@@ -133,6 +135,9 @@ def act(journalled: Journalled, random: np.random.Generator, written: list[Any])
         plane = session.add_click(position, click, 20.5)
         if random.random() < 0.7:
             journalled.predict(plane, mask)
+    elif what == "box":
+        box = Box(3, 4, 9, 20) if random.random() < 0.7 else None
+        journalled.predict(session.set_box(position, box), mask)
     elif what == "predict":
         for plane in session.current.planes.values():
             journalled.predict(plane, some_mask(random, (plane_shape(session, plane))))
@@ -157,7 +162,7 @@ def act(journalled: Journalled, random: np.random.Generator, written: list[Any])
     elif what == "remove":
         session.remove(key)
     elif what == "note":
-        session.note_written(position, writing)
+        session.note_written(position, writing, same_step=bool(random.random() < 0.5))
     elif what == "name":
         session.rename(key, f"Zelle {key} ü")
     elif what == "class":

@@ -39,10 +39,19 @@ def test_save_and_load_give_back_clicks_ids_planes_and_settings(tmp_path: Path) 
     assert not again.can_undo
 
 
+def test_a_box_is_saved_and_comes_back(tmp_path: Path) -> None:
+    session = flat()
+    session.set_box(FLAT, Box(3, 4, 20, 30))
+    session.add_click(FLAT, Click(1, 2, False))
+    again = load_session(save_session(tmp_path / "s.json", session))
+    plane = again.current.plane(FLAT)
+    assert (plane.box, plane.clicks) == (Box(3, 4, 20, 30), (Click(1, 2, False),))
+
+
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     content = json.loads(save_session(tmp_path / "s.json", flat()).read_text())
     assert content["format"] == "napari-brs session"
-    assert content["version"] == VERSION == 2
+    assert content["version"] == VERSION == 3
     assert content["objects"] == []
 
 
@@ -71,7 +80,7 @@ def mask(packed: str, bottom: int = 1) -> dict:
     [
         ([], "not a session"),
         ({"format": "other"}, "not a session"),
-        (changed(version=3), "version 3 is not known; 1 to 2 are allowed"),
+        (changed(version=4), "version 4 is not known; 1 to 3 are allowed"),
         (changed(version="1"), "version '1' is not known"),
         (changed(threshold=1.5), "threshold is 1.5: .* less than 1"),
         (changed(threshold="x"), "threshold is 'x': .* valid number"),
@@ -93,6 +102,7 @@ def mask(packed: str, bottom: int = 1) -> dict:
         (changed(objects=[plane(clicks=[[99, 0, True]])]), "outside the image"),
         (changed(objects=[plane(clicks=[[1, 2]])]), "clicks.0"),
         (changed(objects=[plane(size_hint=0)]), "size_hint is 0"),
+        (changed(objects=[plane(box=[0, 0, 41, 9])]), "box 0,0,41,9 is not allowed"),
         (changed(objects=[plane(start=mask("x"))]), "is damaged"),
         (changed(objects=[plane(edited=mask("eJxjAAAAAQAB", 41))]), "does not fit a plane"),
         (changed(objects=[plane(edited=mask("eJxjAAAAAQAB", 20))]), "is damaged"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_brs.masks import Box, Mask, joined, read
+from napari_brs.masks import Box, Mask, joined, label_masks, read
 
 SHAPE = (12, 15)
 MASKS = arrays(bool, SHAPE) | st.builds(
@@ -118,3 +118,14 @@ def test_only_parts_that_touch_at_an_edge_are_joined() -> None:
     assert np.argwhere(joined(parts, [(2, 2)])).tolist() == [[2, 2], [2, 3]]
     assert np.argwhere(joined(parts, [(8, 8), (3, 4)])).tolist() == [[3, 4], [8, 8]]
     assert not joined(parts, [(0, 0)]).any()
+
+
+@pytest.mark.parametrize("background", [0, 5])
+def test_objects_of_a_label_image_are_masks_by_their_ids(background: int) -> None:
+    labels = np.full((4, 6), background)
+    labels[1:3, 2:4], labels[0, 0] = 70_000, 3
+    found = label_masks(labels, (10, 20), (30, 40))
+    assert set(found) == {3, 70_000} | ({5} if background else set())
+    assert found[70_000].box == Box(11, 22, 13, 24)
+    assert found[3].shape == (30, 40)
+    assert sum(mask.area for mask in found.values()) == (24 if background else 5)

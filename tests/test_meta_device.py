@@ -5,6 +5,8 @@ It is the nearest thing to a GPU that every machine has: shapes and devices with
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -21,6 +23,13 @@ from napari_brs.networks.folding import fold_batch_norms
 NETWORKS = {info.name: info for info in list_models()}
 META = torch.device("meta")
 SIZE = (75, 100)
+
+
+@cache
+def built(name: str) -> torch.nn.Module:
+    """A network on the CPU, which is to be copied: drawing its first weights takes a second."""
+    model = DeepLabV3() if name == "deeplab" else NETWORKS[name].build()
+    return model.eval().requires_grad_(False)
 
 
 def descends(logits: torch.Tensor, maps: torch.Tensor, channels: Any = 0) -> None:
@@ -40,7 +49,7 @@ def descends(logits: torch.Tensor, maps: torch.Tensor, channels: Any = 0) -> Non
 def test_an_interactive_network_leaves_nothing_on_the_cpu(
     name: str, previous: bool, folded: bool
 ) -> None:
-    network = NETWORKS[name].build().eval().requires_grad_(False)
+    network = deepcopy(built(name))
     network = (fold_batch_norms(network) if folded else network).to(META)
     features = network.encode(torch.zeros(1, 3, *SIZE, device=META))
     assert {part.device for part in features} == {META}
@@ -54,7 +63,7 @@ def test_an_interactive_network_leaves_nothing_on_the_cpu(
 @pytest.mark.parametrize("normalise", ["unit", "standard", "imagenet", "none", "own"])
 @pytest.mark.parametrize("name", ["unet-cells", "saliency", "deeplab"])
 def test_a_converted_network_leaves_nothing_on_the_cpu(name: str, normalise: str) -> None:
-    model: Any = DeepLabV3() if name == "deeplab" else NETWORKS[name].build()
+    model: Any = deepcopy(built(name))
     if normalise == "own":
         normalise = getattr(model, "normalise", normalise)
         if normalise == "own":

@@ -10,6 +10,7 @@ import yaml
 
 from napari_brs import __version__
 from napari_brs.clicks import Click
+from napari_brs.masks import Box
 from napari_brs.methods import bibtex, methods_text
 from napari_brs.models import model_info
 from napari_brs.session import Session
@@ -36,6 +37,22 @@ def test_the_paragraph_tells_model_parameters_objects_clicks_and_corrections():
         "Clicks: 4 (2 foreground, 2 background), 2.0 an object on average",
         "1 to 3",
         "Of these, 2 corrected a mask; 1 of 2 objects took a single click",
+    ):
+        assert part in text
+
+
+def test_boxes_are_counted_and_every_click_after_one_is_a_correction():
+    session = clicked(counts=(1, 3))
+    session.set_box((3, None, None), Box(4, 4, 20, 20))
+    session.commit(3)
+    session.set_box((4, None, None), Box(4, 4, 20, 20))
+    session.add_click((4, None, None), Click(8, 8))
+    text = methods_text(session)
+    for part in (
+        "4 objects were segmented in 4 planes",
+        "foreground and background clicks and boxes with",
+        "Boxes: 2. Clicks: 5 (3 foreground, 2 background)",
+        "Of these, 3 corrected a mask; 2 of 4 objects took a single click or box",
     ):
         assert part in text
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-from conftest import User, has_display
+from conftest import User
 from fakes import FakeSegmenter, discs, untimed
 
 pytest.importorskip("napari")
@@ -19,6 +17,7 @@ from qtpy.QtWidgets import QScrollArea, QToolButton, QWidget
 
 from napari_brs.clicks import Click
 from napari_brs.plugin.offer import MORE
+from napari_brs.plugin.sections.frames_section import Strip
 from napari_brs.plugin.text import CONTROLS, MESSAGES
 
 SHAPE = (512, 512)
@@ -32,27 +31,6 @@ def disc(row: float, column: float, shape: tuple[int, int] = SHAPE) -> np.ndarra
 
 def points(layer: Any) -> np.ndarray:
     return np.round(np.asarray(layer.data)).astype(int)
-
-
-OPEN_WITHOUT_TORCH = """
-import sys, napari
-viewer = napari.Viewer()
-viewer.open_sample("napari-brs", "phase_contrast")
-_, dock = viewer.window.add_plugin_dock_widget("napari-brs", "BRS segmentation")
-assert dock.controller.image is not None
-assert dock.controller.foreground_layer is not None
-print("torch" in sys.modules)
-viewer.close()
-"""
-
-
-@pytest.mark.skipif(not has_display(), reason="needs a display with OpenGL")
-def test_opening_the_dock_on_an_image_loads_no_torch() -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", OPEN_WITHOUT_TORCH], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["False"]
 
 
 def test_a_cell_is_clicked_committed_saved_and_read_back(
@@ -186,7 +164,10 @@ def test_every_control_says_what_it_does_and_what_is_wrong(
     viewer: Any, user: User, dock: Any, fake: type[FakeSegmenter]
 ) -> None:
     for name in CONTROLS:
-        widget = getattr(dock, name) if name in BESIDE else dock.controls[name].native
+        if name == "frames":
+            widget = dock.findChild(Strip)
+        else:
+            widget = getattr(dock, name) if name in BESIDE else dock.controls[name].native
         parts = [widget, *widget.findChildren(QWidget)]
         assert any(part.toolTip() for part in parts), name
     assert dock.status.text() == "open an image and choose it above"
@@ -330,7 +311,7 @@ def test_labels_that_are_loaded_later_can_be_gone_on_with_by_mouse_and_keys(
 def test_the_keys_are_shown_by_a_key_and_by_a_button(viewer: Any, user: User, dock: Any) -> None:
     from qtpy.QtWidgets import QLabel
 
-    from napari_brs.plugin.keys import KEYS, written
+    from napari_brs.plugin.keys import GESTURES, KEYS, written
     from napari_brs.plugin.keys_dialog import KeysDialog
 
     viewer.add_image(np.zeros((60, 60)))
@@ -339,7 +320,8 @@ def test_the_keys_are_shown_by_a_key_and_by_a_button(viewer: Any, user: User, do
     (shown,) = dock.findChildren(KeysDialog)
     assert shown.isVisible()
     lines = [label.text() for label in shown.findChildren(QLabel)]
-    assert lines == [text for key in KEYS for text in (written(key.key), key.meaning)]
+    keys = [(written(key.key), key.meaning) for key in KEYS]
+    assert lines == [text for line in (*GESTURES, *keys) for text in line]
     dock.show_keys.click()
     assert not shown.isVisible()
     dock.show_keys.click()
@@ -380,96 +362,3 @@ def test_a_section_folds_and_leaves_its_title(viewer: Any, user: User, dock: Any
     assert not dock.controller.state.has_clicks
     title.click()
     assert dock.controls["segment"].native.isVisible()
-
-
-def test_the_mouse_over_the_image_starts_the_work_on_its_features(
-    viewer: Any, user: User, fake: type[FakeSegmenter], open_dock: Any
-) -> None:
-    from qtpy.QtTest import QTest
-
-    viewer.add_image(np.zeros((60, 60)))
-    controller = open_dock().controller
-    user.wait(0.05)
-    assert not fake.made
-    for column in (20, 25, 30):
-        QTest.mouseMove(user.canvas, user.on_canvas((30, column)))
-        user.wait(0.02)
-    user.wait_for(lambda: fake.encoded > 0)
-    controller.wait(20)
-    assert not fake.predicted
-
-
-def test_the_window_lives_and_shows_progress_while_something_runs(
-    viewer: Any, user: User, dock: Any, fake: type[FakeSegmenter]
-) -> None:
-    from napari.utils.progress import progress
-    from qtpy.QtCore import QElapsedTimer, QTimer
-
-    viewer.add_image(np.zeros((60, 60)))
-    controller = dock.controller
-    user.wait_for(lambda: controller.image is not None)
-    fake.held.set()
-    gaps: list[int] = []
-    clock = QElapsedTimer()
-    clock.start()
-    beat = QTimer()
-    beat.timeout.connect(lambda: gaps.append(clock.restart()))
-    beat.start(10)
-    bars = []
-    controller.add_click(20, 20)
-    assert dock.controls["cancel"].enabled
-    for _ in range(50):
-        user.wait(0.02)
-        bars += [str(bar) for bar in progress._all_instances]
-    assert controller.jobs.busy
-    beat.stop()
-    dock.controls["cancel"].native.click()
-    controller.wait(20)
-    assert not dock.controls["cancel"].enabled
-    assert any("segmenting" in bar for bar in bars)
-    assert not progress._all_instances
-    # A second of work, and the window was never away for long.
-    assert len(gaps) > 20
-    assert max(gaps) < 500
-
-
-def test_the_dock_can_be_closed_in_the_middle_of_a_run_and_opened_again(
-    viewer: Any, user: User, fake: type[FakeSegmenter], open_dock: Any
-) -> None:
-    viewer.add_image(np.zeros((60, 60)))
-    dock = open_dock()
-    controller = dock.controller
-    fake.held.set()
-    controller.add_click(20, 20)
-    user.wait_for(lambda: "refining" in dock.status.text())
-    # As the cross in its title does.
-    dock.parent().destroyOnClose()
-    assert controller.closed
-    controller.wait(10)
-    assert len(viewer.layers) == 5
-    user.click((40, 40))
-    assert len(fake.predicted) == 1
-    fake.held.clear()
-    again = open_dock().controller
-    assert again is not controller
-    assert len(viewer.layers) == 5
-    user.click((40, 40))
-    again.wait(20)
-    assert len(again.foreground_layer.data) == 2
-
-
-def test_the_window_can_be_closed_in_the_middle_of_a_run(
-    make_viewer: Any, fake: type[FakeSegmenter]
-) -> None:
-    viewer = make_viewer()
-    user = User(viewer)
-    viewer.add_image(np.zeros((60, 60)))
-    _, dock = viewer.window.add_plugin_dock_widget("napari-brs", "BRS segmentation")
-    controller = dock.controller
-    fake.held.set()
-    controller.add_click(20, 20)
-    user.wait_for(lambda: "refining" in dock.status.text())
-    viewer.close()
-    controller.wait(10)
-    user.wait(0.1)
-    assert not controller.jobs.busy

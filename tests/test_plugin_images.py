@@ -12,7 +12,7 @@ import tifffile
 pytest.importorskip("napari")
 
 
-from test_plugin_controller import made
+from plugin_hands import made
 
 from napari_brs.cli import main
 from napari_brs.clicks import Click

@@ -14,7 +14,7 @@ pytest.importorskip("napari")
 
 from conftest import has_display
 from napari.components import ViewerModel
-from test_plugin_controller import SHAPE, click, disc
+from plugin_hands import SHAPE, click, disc
 
 from napari_brs.plugin.controller import Controller
 

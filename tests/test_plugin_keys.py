@@ -15,7 +15,7 @@ from napari.layers import Image, Labels, Points
 from napari.utils.key_bindings import coerce_keybinding
 
 from napari_brs.plugin.controller import Controller
-from napari_brs.plugin.keys import KEYS, Key, bind_keys, key_of
+from napari_brs.plugin.keys import GESTURES, KEYS, Key, bind_keys, key_of
 from napari_brs.plugin.text import CONTROLS
 
 
@@ -121,8 +121,9 @@ def test_keys_work_whichever_of_our_layers_is_active(
     assert controller.objects_layer.data[40, 40] == 1
 
 
-def test_the_users_guide_lists_the_keys() -> None:
+def test_the_users_guide_lists_the_gestures_and_the_keys() -> None:
     guide = (Path(__file__).parents[1] / "docs" / "using.md").read_text(encoding="utf-8")
     table = guide.split("## Keys", 1)[1].split("\n## ", 1)[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
-    assert rows[1:] == [[key_of(key.action), key.meaning] for key in KEYS]
+    keys = [[key_of(key.action), key.meaning] for key in KEYS]
+    assert rows[1:] == [*map(list, GESTURES), *keys]

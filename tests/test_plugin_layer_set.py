@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from test_plugin_controller import SHAPE, click, disc, settle
+from plugin_hands import SHAPE, click, disc, settle
 
 SHAPES = [(20, 30), (3, *SHAPE)]
 

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from test_plugin_controller import click, settle
+from plugin_hands import click, settle
 
 from napari_brs.plugin import status
 

@@ -52,8 +52,8 @@ def test_work_is_taken_up_with_one_key_in_a_new_window_as_it_was_with_its_undo_s
     again = dock.controller
     open_image(viewer, again, path)
     assert "3 objects, 4 clicks" in dock.controls["resume"].text
-    assert "press U" in dock.status.text()
-    user.press("U")
+    assert "press Shift+R" in dock.status.text()
+    user.press("R", "Shift")
     again.wait(20)
     assert dock.status.text().startswith("resumed: ")
     assert everything(again) == was

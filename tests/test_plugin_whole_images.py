@@ -12,9 +12,9 @@ from conftest import User, has_display
 pytest.importorskip("napari")
 
 import torch
+from plugin_hands import made
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from test_converted_segmenter import Bright, scene
-from test_plugin_controller import made
 
 from napari_brs.plugin.controller import Controller
 from napari_brs.plugin.text import MESSAGES

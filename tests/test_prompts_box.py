@@ -5,8 +5,9 @@ import pytest
 from fakes import FakeSegmenter
 
 from napari_brs.clicks import Click
-from napari_brs.masks import Box, Mask
-from napari_brs.prompts.box import check_box, predict_in_box
+from napari_brs.masks import Box, Mask, check_box
+from napari_brs.prompts import box as prompts
+from napari_brs.prompts.box import predict_in_box
 
 BOX = Box(10, 20, 30, 50)
 
@@ -62,3 +63,21 @@ def test_a_background_click_in_the_middle_takes_the_place_of_the_box_s(
 def test_a_box_that_holds_nothing_or_leaves_the_image_is_refused(box: Box) -> None:
     with pytest.raises(ValueError, match=f"box {box.top},0,{box.bottom},5 is not allowed"):
         check_box(box, (60, 80))
+
+
+def test_the_first_prediction_starts_from_the_box_and_later_ones_from_the_one_before(
+    segmenter: FakeSegmenter,
+) -> None:
+    first = prompts.predict(segmenter, box=BOX)
+    assert np.array_equal(first.mask, predict_in_box(segmenter, BOX).mask)
+    FakeSegmenter.reset()
+    found = prompts.predict(segmenter, [Click(25, 25)], first, box=BOX)
+    assert segmenter.predicted == [(Click(19, 34), Click(25, 25))]
+    assert segmenter.starts == [first]
+    assert found.mask[25, 25]
+
+
+def test_without_a_box_clicks_are_predicted_as_ever(segmenter: FakeSegmenter) -> None:
+    prompts.predict(segmenter, [Click(25, 25)], size_hint=17)
+    assert segmenter.predicted == [(Click(25, 25),)]
+    assert segmenter.sizes == [17]

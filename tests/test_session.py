@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from napari_brs.clicks import Click
+from napari_brs.masks import Box
 from napari_brs.session import UNDO_LIMIT, PlaneState, Session
 
 FLAT = (None, None)
@@ -281,3 +282,17 @@ def test_what_belongs_to_no_object_is_forgotten_when_no_undo_reaches_it() -> Non
     for step in range(UNDO_LIMIT + 2):
         session.add_click(FLAT, Click(step % 20, step % 20))
     assert not session.state.written
+
+
+def test_a_box_is_a_prompt_that_undo_takes_back_and_a_hand_edit_replaces() -> None:
+    session = flat()
+    session.add_click(FLAT, Click(1, 2))
+    boxed = session.set_box(FLAT, Box(2, 3, 9, 9))
+    assert (boxed.clicks, boxed.every_step) == ((Click(1, 2),), (0, 1))
+    assert session.add_click(FLAT, Click(5, 5)).box == Box(2, 3, 9, 9)
+    assert session.set_mask(FLAT, object()).box is None
+    for _ in range(3):
+        session.undo()
+    assert session.current.plane(FLAT).box is None
+    with pytest.raises(ValueError, match="box 0,0,41,9 is not allowed"):
+        session.set_box(FLAT, Box(0, 0, 41, 9))

@@ -7,7 +7,7 @@ from napari_brs.models import model_info, save_weights
 from napari_brs.networks.brs import BRSNetwork
 from napari_brs.networks.densenet import Levels
 from napari_brs.training.config import ClickConfig, LossConfig, parse_config
-from napari_brs.training.data import Crop
+from napari_brs.training.crops import Crop
 from napari_brs.training.hints import Teacher, hint_loss
 from napari_brs.training.rounds import ClickRounds
 from napari_brs.training.tasks import make_task

@@ -6,7 +6,7 @@ from torch import nn
 
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.training.config import OptimizerConfig
-from napari_brs.training.optimization import Average, make_optimizer, rate_factor, set_rates
+from napari_brs.training.optimization import make_average, make_optimizer, rate_factor, set_rates
 
 
 class _Network(InteractiveNetwork):
@@ -53,22 +53,37 @@ def test_rate_rises_then_falls_to_a_hundredth() -> None:
 
 def test_average_follows_at_its_decay_and_forgets_the_start() -> None:
     network = _Network()
-    average = Average(network, decay=0.9)
+    average = make_average(network, decay=0.9)
+    weight = average.module.head.weight
+    for value, expected in ((0.0, 0.0), (1.0, 9 / 11), (1.0, 1 - 2 / 11 * 3 / 12)):
+        with torch.no_grad():
+            network.head.weight.fill_(value)
+        average.update_parameters(network)
+        torch.testing.assert_close(weight, torch.full((2, 4), expected))
     with torch.no_grad():
-        network.head.weight.fill_(1.0)
-        average.network.head.weight.fill_(0.0)
-    average.update(network, step=0)
-    torch.testing.assert_close(average.network.head.weight, torch.full((2, 4), 0.9))
-    average.update(network, step=10_000)
-    torch.testing.assert_close(average.network.head.weight, torch.full((2, 4), 0.91))
+        average.n_averaged.fill_(10_000)
+        weight.fill_(0.0)
+    average.update_parameters(network)
+    torch.testing.assert_close(weight, torch.full((2, 4), 0.1))
 
 
 def test_average_holds_running_statistics_and_counters_too() -> None:
     network = _Network()
-    average = Average(network, decay=0.5)
+    average = make_average(network, decay=0.5)
+    average.update_parameters(network)
     network.norm(torch.randn(8, 2) + 5)
-    for step in range(100):
-        average.update(network, step)
-    torch.testing.assert_close(average.network.norm.running_mean, network.norm.running_mean)
-    assert average.network.norm.num_batches_tracked == 1
-    assert not average.network.training
+    for _ in range(100):
+        average.update_parameters(network)
+    torch.testing.assert_close(average.module.norm.running_mean, network.norm.running_mean)
+    assert average.module.norm.num_batches_tracked == 1
+    assert not average.module.training
+
+
+def test_without_a_decay_the_average_is_the_network() -> None:
+    network = _Network()
+    average = make_average(network, decay=0.0)
+    for _ in range(2):
+        with torch.no_grad():
+            network.head.weight += 1
+        average.update_parameters(network)
+    torch.testing.assert_close(average.module.head.weight, network.head.weight, rtol=0, atol=0)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.training.config import ClickConfig, LossConfig
-from napari_brs.training.data import Crop
+from napari_brs.training.crops import Crop
 from napari_brs.training.rounds import ClickRounds
 
 

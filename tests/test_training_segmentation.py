@@ -10,7 +10,8 @@ from torch import Tensor
 from napari_brs.models import load_model, save_weights
 from napari_brs.networks.unet import SegmentationNetwork, UNet
 from napari_brs.training.config import LossConfig
-from napari_brs.training.data import Crop, Item
+from napari_brs.training.crops import Crop
+from napari_brs.training.items import Item
 from napari_brs.training.segmentation import WholeImage, foreground_ious, spread, whole_image
 
 
@@ -88,9 +89,10 @@ def test_images_keep_their_grey_levels(shape):
 @pytest.mark.filterwarnings("ignore::UserWarning:lightning")
 def test_the_same_command_trains_a_network_without_clicks(tmp_path, capsys):
     pytest.importorskip("lightning")
-    from test_training_run import write_blobs
+    from training_packs import write_blobs
 
-    from napari_brs.training.run import LAST, train
+    from napari_brs.training.run import train
+    from napari_brs.training.trainer import LAST
 
     start = save_weights(UNet(), tmp_path / "start.safetensors", "unet-cells")
     config = tmp_path / "tiny.toml"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_brs.clicks import Click
     from napari_brs.converted.network import make_interactive
     from napari_brs.models import list_models
+    from napari_brs.prompts.box import predict
     from napari_brs.segmenters import Segmenter, open_segmenter
     from napari_brs.session import Session
 
@@ -28,6 +29,7 @@ __all__ = [
     "list_models",
     "make_interactive",
     "open_segmenter",
+    "predict",
 ]
 
 # torch's threads wait for one another after every layer. OpenMP lets them spin meanwhile,
@@ -40,6 +42,7 @@ _HOME = {
     "Segmenter": "napari_brs.segmenters",
     "Session": "napari_brs.session",
     "open_segmenter": "napari_brs.segmenters",
+    "predict": "napari_brs.prompts.box",
     "list_models": "napari_brs.models",
     "make_interactive": "napari_brs.converted.network",
 }

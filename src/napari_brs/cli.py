@@ -104,6 +104,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 COMMANDS = {
     "demo": Command("Open napari on sample cells and replay clicks", window=True),
     "segment": Command("Segment objects of an image by clicks"),
+    "batch": Command("Segment all objects of many images"),
     "replay": Command("Make the labels of a session again from its clicks"),
     "export": Command("Write finished objects in the format of another program"),
     "evaluate": Command("Let a robot click on a dataset pack and measure"),

@@ -266,3 +266,61 @@ def joined(mask: NDArray[np.bool_], pixels: Iterable[tuple[int, int]]) -> NDArra
     parts, _ = ndimage.label(mask)
     numbers = {int(parts[pixel]) for pixel in pixels} - {0}
     return np.isin(parts, list(numbers))
+
+
+def deepest_pixel(mask: Mask) -> tuple[int, int]:
+    """The (row, column) that lies deepest in a mask of at least one pixel, the first of several."""
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(np.pad(mask.pixels, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return mask.box.top + int(row), mask.box.left + int(column)
+
+
+def overlap(first: Mask, second: Mask) -> float:
+    """Intersection over union of two masks, in [0, 1]; of two empty ones 0."""
+    box = first.box.intersection(second.box)
+    both = int(np.count_nonzero(first.read(box) & second.read(box)))
+    return both / max(1, first.area + second.area - both)
+
+
+def check_box(box: Box, shape: tuple[int, int]) -> None:
+    """Raise ValueError if a box holds no pixel, or not only pixels of an (H, W) image."""
+    rows, columns = shape
+    if not (0 <= box.top < box.bottom <= rows and 0 <= box.left < box.right <= columns):
+        raise ValueError(
+            f"box {box.top},{box.left},{box.bottom},{box.right} is not allowed: top < bottom and "
+            f"left < right are needed, inside 0,0,{rows},{columns}"
+        )
+
+
+def label_masks(
+    labels: NDArray[np.integer], corner: tuple[int, int] = (0, 0), shape: Any = None
+) -> dict[int, Mask]:
+    """The objects of a label image, by their ids.
+
+    Parameters
+    ----------
+    labels : (height, width) int
+        0 background.
+    corner : (int, int)
+        Row and column of its first pixel in the image.
+    shape : (int, int), optional
+        Rows and columns of the image; default those of the labels.
+
+    Examples
+    --------
+    >>> {label: mask.area for label, mask in label_masks(np.array([[0, 7], [9, 7]])).items()}
+    {7: 2, 9: 1}
+    """
+    from scipy import ndimage
+
+    ids, numbers = np.unique(labels, return_inverse=True)
+    ids = ids[ids != 0]
+    numbers = numbers.reshape(labels.shape) + (1 if ids.size == numbers.max(initial=-1) + 1 else 0)
+    found: dict[int, Mask] = {}
+    for label, (rows, columns) in zip(ids.tolist(), ndimage.find_objects(numbers), strict=True):
+        box = Box(rows.start, columns.start, rows.stop, columns.stop)
+        pixels = numbers[rows, columns] == len(found) + 1
+        found[label] = Mask.of(pixels, box.shifted(*corner), shape or labels.shape)
+    return found

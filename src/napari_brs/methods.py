@@ -36,30 +36,37 @@ def bibtex() -> str:
 def methods_text(session: Session) -> str:
     """A paragraph: program, model, parameters, objects, clicks per object, corrections.
 
-    A correction is a click on an object after its first in the same plane.
+    A correction is a click on an object after its first, or after a box, in the same plane.
 
     Raises
     ------
     ValueError
-        If the session has no click.
+        If the session has neither a click nor a box.
     """
-    clicked = [
-        [plane.clicks for plane in item.planes.values() if plane.clicks] for item in session.objects
+    prompted = [
+        [plane for plane in item.planes.values() if plane.prompted] for item in session.objects
     ]
-    clicked = [planes for planes in clicked if planes]
-    if not clicked:
-        raise ValueError("the session has no click to report")
-    counts = [sum(map(len, planes)) for planes in clicked]
-    signs = [click.positive for planes in clicked for clicks in planes for click in clicks]
-    in_planes = sum(map(len, clicked))
-    positions = {p for o in session.objects for p, plane in o.planes.items() if plane.clicks}
-    corrections = sum(counts) - in_planes
+    prompted = [planes for planes in prompted if planes]
+    if not prompted:
+        raise ValueError("the session has no click and no box to report")
+    every = [plane for planes in prompted for plane in planes]
+    counts = [sum(len(plane.clicks) for plane in planes) for planes in prompted]
+    signs = [click.positive for plane in every for click in plane.clicks]
+    boxes = sum(plane.box is not None for plane in every)
+    single = sum(
+        len(planes) == 1 and len(planes[0].clicks) + (planes[0].box is not None) == 1
+        for planes in prompted
+    )
+    positions = {p for o in session.objects for p, plane in o.planes.items() if plane.prompted}
+    # What comes first in a plane, a click or a box, corrects nothing.
+    corrections = sum(counts) + boxes - len(every)
     sizes = " × ".join(map(str, session.shape))
     where = f" in {_number(len(positions), 'plane')}" if len(session.shape) > 2 else ""
-    were = "was" if len(clicked) == 1 else "were"
+    were = "was" if len(prompted) == 1 else "were"
     sentences = [
-        f"{_number(len(clicked), 'object')} {were} segmented{where} of an image of {sizes} pixels "
-        f"by foreground and background clicks with napari-brs {__version__}{_versions()}, "
+        f"{_number(len(prompted), 'object')} {were} segmented{where} of an image of {sizes} pixels "
+        f"by foreground and background clicks{' and boxes' if boxes else ''} with napari-brs "
+        f"{__version__}{_versions()}, "
         f"{_model(session.model)}.",
         f"Pixels with a probability above {session.threshold:g} were taken as the object"
         + (
@@ -68,11 +75,11 @@ def methods_text(session: Session) -> str:
             else "; grey values were shown between {:g} and {:g}".format(*session.contrast_limits)
         )
         + ".",
-        f"Clicks: {len(signs)} ({sum(signs)} foreground, "
+        f"{f'Boxes: {boxes}. ' if boxes else ''}Clicks: {len(signs)} ({sum(signs)} foreground, "
         f"{len(signs) - sum(signs)} background), {mean(counts):.1f} an object on average, "
         f"{median(counts):g} in the median, {min(counts)} to {max(counts)}.",
-        f"Of these, {corrections} corrected a mask; {counts.count(1)} of "
-        f"{_number(len(clicked), 'object')} took a single click.",
+        f"Of these, {corrections} corrected a mask; {single} of "
+        f"{_number(len(prompted), 'object')} took a single click{' or box' if boxes else ''}.",
     ]
     return " ".join(sentences)
 

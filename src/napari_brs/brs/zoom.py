@@ -26,6 +26,12 @@ TIGHT = 0.05
 LOOSE = 1.6
 """A view is left when the object could be seen this much larger."""
 
+SMALL, LARGE = 64, 96
+"""Grid pixels that objects are long where many share a view: from the least that shows what they
+are to what shows their outlines well."""
+ENLARGED = 1.5
+"""Grid pixels to one of the image, beyond which more size shows nothing more."""
+
 
 def first_view(shape: tuple[int, int], clicks: Box, size_hint: float | None = None) -> View:
     """View before there is any mask.
@@ -55,6 +61,11 @@ def next_view(view: View, shape: tuple[int, int], target: Box) -> View:
     better = object_view(shape, target)
     fits = needed.intersection(view.box) == needed
     return view if fits and better.scale <= LOOSE * view.scale else better
+
+
+def scale_for(length: float) -> float:
+    """Grid pixels to one of the image, for objects of a length in pixels."""
+    return min(MAGNIFICATION, LARGE / length, max(SMALL / length, ENLARGED))
 
 
 def _view(box: Box) -> View:

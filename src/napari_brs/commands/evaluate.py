@@ -79,6 +79,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="instead of clicks: give K objects of each image as finished, and find the others",
     )
+    parser.add_argument(
+        "--propagate",
+        action="store_true",
+        help="instead of images: follow 8 objects through each sequence, and correct them",
+    )
+    parser.add_argument(
+        "--frames", type=int, metavar="N", help="of each sequence, with --propagate (default: all)"
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="all results; an interrupted run goes on"
@@ -120,6 +128,10 @@ def run(args: argparse.Namespace) -> int:
         from napari_brs.evaluation import frames_command
 
         return frames_command.run(args)
+    if args.propagate:
+        from napari_brs.evaluation import sequences_command
+
+        return sequences_command.run(args)
     if args.plots is not None and find_spec("matplotlib") is None:
         raise ValueError("--plots needs matplotlib: pip install 'napari-brs[evaluate]'")
 

@@ -17,6 +17,7 @@ from napari_brs.io.outputs import check_outputs
 from napari_brs.io.session_models import PlanePart, SessionPart
 from napari_brs.io.sessions import labels_digest, read_session, to_session
 from napari_brs.masks import Mask
+from napari_brs.prompts.box import predict
 from napari_brs.segmenters import Segmenter, open_segmenter
 from napari_brs.session import PlaneState, Position
 
@@ -127,13 +128,15 @@ def _mask(
     given: Mask = state.edited
     if given is None:
         previous: Previous = state.start_mask
-        for count in kept.steps or range(1, len(state.clicks) + 1):
-            previous = segmenter.predict(
+        for count in kept.steps or state.every_step:
+            previous = predict(
+                segmenter,
                 state.clicks[:count],
                 previous,
                 part.refine,
                 part.threshold,
                 size_hint=state.size_hint,
+                box=state.box,
             )
         given = Mask.empty(shape) if previous is None else getattr(previous, "packed", previous)
     if kept.difference is None:

@@ -33,6 +33,7 @@ from napari_brs.io.sessions import (
     load_session,
     to_json,
 )
+from napari_brs.prompts.box import predict
 from napari_brs.segmenters import Segmenter, open_segmenter
 from napari_brs.session import PlaneState, Session
 
@@ -82,11 +83,13 @@ def run(args: argparse.Namespace) -> None:
     labels = np.zeros(segmenter.shape, dtype) if there is None else there.astype(dtype)
     for item in session.objects:
         clicked = item.plane(plane.position)
-        if item.label is not None and clicked.clicks:
+        if item.label is not None and clicked.prompted:
             start = None if there is None else _take_out(labels, item.label)
+            # A box says anew where the object is.
+            start = start if clicked.box is None else None
             predictions = _replay(segmenter, clicked, args.refine, session.threshold, start)
             pixels = _add_object(labels, predictions[-1], item.label)
-            print(_line(item.label, predictions, pixels), flush=True)
+            print(_line(item.label, clicked, predictions, pixels), flush=True)
     with ExitStack() as files:
         if args.session is not None:
             partial = files.enter_context(atomic(args.session))
@@ -159,12 +162,15 @@ def _begin_session(
         for clicks in args.objects or [Clicks()]:
             if not clicks:
                 raise ValueError(
-                    "an object has no click; --fg R,C, --bg R,C or --replay S.json is needed"
+                    "an object has no click; --fg R,C, --bg R,C, --box T,L,B,R or --replay S.json "
+                    "is needed"
                 )
             if clicks.label is not None and not _has(there, clicks.label):
                 where = f"in {args.labels}" if args.labels else "without --labels"
                 raise ValueError(f"--correct {clicks.label}: there is no such object {where}")
             session.set_clicks(plane.position, clicks, args.size)
+            if clicks.box is not None:
+                session.set_box(plane.position, clicks.box)
             session.commit(clicks.label or _next_label(session, known))
     else:
         for given, there in (("clicks", args.objects), ("--size", args.size)):
@@ -216,10 +222,19 @@ def _replay(
 ) -> list[Prediction]:
     """Make the clicks of one object as the dock does: each starts from what was there."""
     predictions: list[Prediction] = []
-    for count in range(1, len(clicked.clicks) + 1):
+    for count in clicked.every_step:
         previous = predictions[-1] if predictions else start
-        clicks, size = clicked.clicks[:count], clicked.size_hint
-        predictions.append(segmenter.predict(clicks, previous, refine, threshold, size_hint=size))
+        predictions.append(
+            predict(
+                segmenter,
+                clicked.clicks[:count],
+                previous,
+                refine,
+                threshold,
+                size_hint=clicked.size_hint,
+                box=clicked.box,
+            )
+        )
     return predictions
 
 
@@ -231,15 +246,16 @@ def _add_object(labels: NDArray[Any], prediction: Prediction, label: int) -> int
     return int(np.count_nonzero(free))
 
 
-def _line(label: int, predictions: Sequence[Prediction], pixels: int) -> str:
+def _line(label: int, clicked: PlaneState, predictions: Sequence[Prediction], pixels: int) -> str:
     last = predictions[-1]
-    positive = sum(click.positive for click in last.clicks)
+    positive = sum(click.positive for click in clicked.clicks)
+    box = "" if clicked.box is None else "box, "
     missed = last.clicks_obeyed.count(False)
     obeyed = f"{missed} of {len(last.clicks)} clicks not obeyed" if missed else "every click obeyed"
     seconds = sum(prediction.seconds for prediction in predictions)
     scale = last.view.scale
     coarser = f"seen at {scale:.0%} of its resolution, " if scale < 0.995 else ""
     return (
-        f"object {label}: {positive} FG, {len(last.clicks) - positive} BG, {pixels} px, "
+        f"object {label}: {box}{positive} FG, {len(clicked.clicks) - positive} BG, {pixels} px, "
         f"{coarser}{obeyed}, {seconds:.2f} s"
     )

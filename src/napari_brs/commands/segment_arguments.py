@@ -6,9 +6,9 @@ import argparse
 from typing import Any
 
 from napari_brs.clicks import Click
-from napari_brs.commands.arguments import add_model_arguments
-from napari_brs.image import Channel
+from napari_brs.commands.arguments import add_model_arguments, channel, limits, pair
 from napari_brs.io.images import KINDS
+from napari_brs.masks import Box
 
 DEFAULT_MODEL = "brs-live"
 DEFAULT_THRESHOLD = 0.5
@@ -19,6 +19,7 @@ of those before it. Positions are row,column in pixels, (0, 0) the centre of the
 
   napari-brs segment cells.tif --fg 120,84 --bg 131,90 -o labels.tif
   napari-brs segment cells.tif --fg 120,84 --object --fg 40,200 -o labels.tif
+  napari-brs segment cells.tif --box 100,60,150,110 --bg 131,90 -o labels.tif
   napari-brs segment stack.tif --slice 12 --replay clicks.json -o labels.tif
   napari-brs segment cells.tif --labels old.tif --correct 7 --bg 131,90 -o labels.tif
 """
@@ -39,6 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="R,C",
             help=f"a {meaning} click; may be repeated",
         )
+    parser.add_argument(
+        "--box",
+        type=_box,
+        action=_AddBox,
+        dest="objects",
+        metavar="T,L,B,R",
+        help="a box around the object, rows T to B - 1 and columns L to R - 1, with or without "
+        "clicks after it",
+    )
     parser.add_argument(
         "--object", nargs=0, action=_NextObject, dest="objects", help="begin the next object"
     )
@@ -90,11 +100,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"probability above which a pixel is foreground (default: {DEFAULT_THRESHOLD})",
     )
     parser.add_argument(
-        "--channel", type=_channel, metavar="C", help="a channel's index, mean or max"
+        "--channel", type=channel, metavar="C", help="a channel's index, mean or max"
     )
     parser.add_argument(
         "--contrast-limits",
-        type=_limits,
+        type=limits,
         metavar="LOW,HIGH",
         help="grey values to show as black and white (default: robust limits of the image)",
     )
@@ -108,9 +118,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Clicks(list[Click]):
-    """The clicks of one object, and its id if it has one already."""
+    """The clicks of one object, the box around it, and its id if it has one already."""
 
     label: int | None = None
+    box: Box | None = None
+
+    def __bool__(self) -> bool:
+        return len(self) > 0 or self.box is not None
 
 
 class _AddClick(argparse.Action):
@@ -126,6 +140,23 @@ class _AddClick(argparse.Action):
         objects = namespace.objects or [Clicks()]
         row, column = values
         objects[-1].append(Click(row, column, positive=bool(self.const)))
+        namespace.objects = objects
+
+
+class _AddBox(argparse.Action):
+    """Puts a box around the last object."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        objects = namespace.objects or [Clicks()]
+        if objects[-1].box is not None:
+            parser.error("an object has two boxes; --object begins the next one")
+        objects[-1].box = values
         namespace.objects = objects
 
 
@@ -159,19 +190,17 @@ class _CorrectObject(argparse.Action):
 
 
 def _click(text: str) -> tuple[float, float]:
-    return _pair(text, "a position; row,column such as 120,84.5 is allowed")
+    return pair(text, "a position; row,column such as 120,84.5 is allowed")
 
 
-def _limits(text: str) -> tuple[float, float]:
-    return _pair(text, "a range; low,high such as 100,4095 is allowed")
-
-
-def _pair(text: str, meaning: str) -> tuple[float, float]:
+def _box(text: str) -> Box:
     try:
-        first, second = map(float, text.split(","))
+        top, left, bottom, right = map(int, text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {meaning}") from None
-    return first, second
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a box; top,left,bottom,right such as 10,20,60,90 is allowed"
+        ) from None
+    return Box(top, left, bottom, right)
 
 
 def _indices(text: str) -> tuple[int, ...]:
@@ -181,10 +210,3 @@ def _indices(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a slice; integers such as 12, or 0,12 for two axes, are allowed"
         ) from None
-
-
-def _channel(text: str) -> Channel:
-    try:
-        return int(text)
-    except ValueError:
-        return text  # "mean", "max", or what ImageSource refuses

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
+from napari_brs.brs.crops import crop_corner, cropped, padded, pasted
 from napari_brs.brs.interaction_maps import interaction_maps
-from napari_brs.brs.view import View
 from napari_brs.clicks import Click
-from napari_brs.completion.features import COARSEST, SeenTile, cropped, padded
+from napari_brs.completion.features import SeenTile
 from napari_brs.masks import Box, Mask, joined
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ def decode_clicks(
     size = min(CROP, whole[0]), min(CROP, whole[1])
     points = [view.to_grid([click.pixel for click in own]) for own in clicks]
     signs = [np.array([click.positive for click in own]) for own in clicks]
-    corners = [_corner(own[0], size, whole) for own in points]
+    corners = [crop_corner(own[0], size, whole) for own in points]
     for first in range(0, len(clicks), BATCH):
         batch = range(first, min(first + BATCH, len(clicks)))
         maps = np.stack([interaction_maps(points[i] - corners[i], signs[i], size) for i in batch])
@@ -86,22 +84,11 @@ def decode_clicks(
         with torch.no_grad():
             logits = network.decode(features, torch.as_tensor(maps).to(features[0]))
         for i, probability in zip(batch, logits.sigmoid().float().cpu(), strict=True):
-            box, values = _in_image(view, corners[i], probability)
+            box, values = pasted(view, corners[i], probability)
             candidate = _candidate(clicks[i], box, values, seen.shape)
             if candidate is not None:
                 found.append(candidate)
     return found
-
-
-def _corner(
-    point: NDArray[np.float64], size: tuple[int, int], whole: tuple[int, int]
-) -> tuple[int, int]:
-    """Where the crop around a click begins, as all levels of the features can be cut."""
-    row, column = (
-        int(np.clip(round((at - side / 2) / COARSEST) * COARSEST, 0, limit - side))
-        for at, side, limit in zip(point, size, whole, strict=True)
-    )
-    return row, column
 
 
 def _candidate(
@@ -116,21 +103,3 @@ def _candidate(
     stability = np.count_nonzero(tight) / np.count_nonzero(loose)
     mask = Mask.of(pixels, box, shape)
     return Candidate(clicks, mask, stability, float(values[pixels].mean()))
-
-
-def _in_image(
-    view: View, corner: tuple[int, int], probability: Tensor
-) -> tuple[Box, NDArray[np.float32]]:
-    """A crop of the grid, (1, rows, columns), at the pixels whose centres it covers."""
-    size = np.array(probability.shape[-2:])
-    ends = view.to_image([corner, np.array(corner) + size - 1])
-    (top, left), (bottom, right) = ends.round().astype(int)
-    box = Box(int(top), int(left), int(bottom) + 1, int(right) + 1).intersection(view.box)
-    # grid_sample wants (column, row), with the outermost pixel centres at -1 and 1.
-    first = view.to_grid([(box.top, box.left), (box.bottom - 1, box.right - 1)]) - corner
-    low, high = first / np.maximum(size - 1, 1) * 2 - 1
-    rows = torch.linspace(low[0], high[0], box.height)
-    columns = torch.linspace(low[1], high[1], box.width)
-    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij")[::-1], -1)[None]
-    values = F.grid_sample(probability[None], grid, align_corners=True, padding_mode="border")
-    return box, values[0, 0].numpy()

@@ -18,7 +18,7 @@ from napari_brs.completion.features import SeenTile, from_cells, see, to_cells
 from napari_brs.completion.head import Head, train_head
 from napari_brs.completion.looks import Look, look_of, ring_of
 from napari_brs.completion.tiles import Tile, tiles_of
-from napari_brs.masks import Box, Mask
+from napari_brs.masks import Box, Mask, deepest_pixel, overlap
 
 if TYPE_CHECKING:
     from napari_brs.brs.segmenter import BRSSegmenter
@@ -192,20 +192,6 @@ def check_examples(
 def median_length(masks: Sequence[Mask]) -> float:
     """Median of the longer sides of the masks' boxes, in pixels."""
     return float(np.median([max(mask.box.height, mask.box.width) for mask in masks]))
-
-
-def deepest_pixel(mask: Mask) -> tuple[int, int]:
-    """The pixel that lies deepest in a mask, the first where several do."""
-    depth = ndimage.distance_transform_edt(np.pad(mask.pixels, 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(depth.argmax(), depth.shape)
-    return mask.box.top + int(row), mask.box.left + int(column)
-
-
-def overlap(first: Mask, second: Mask) -> float:
-    """Intersection over union of two masks, in [0, 1]."""
-    box = first.box.intersection(second.box)
-    both = np.count_nonzero(first.read(box) & second.read(box))
-    return both / (first.area + second.area - both)
 
 
 def tile_at(tiles: Sequence[Tile], pixel: tuple[int, int]) -> Tile:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_brs.brs.crops import stride
 from napari_brs.brs.view import View
 from napari_brs.completion.tiles import Tile
 from napari_brs.masks import Mask
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 CELL = 4
 """Grid pixels a side of the cells that are told apart."""
-COARSEST = 32
-"""Stride of the coarsest level, to whose multiples networks pad."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,44 +123,3 @@ def descriptors(features: NamedTuple, grid: tuple[int, int]) -> Tensor:
             )
         parts.append(level[0, :, :rows, :columns].cpu())
     return torch.cat(parts)
-
-
-def stride(level: Tensor, grid: tuple[int, int]) -> int:
-    """Grid pixels to one of a level's; levels are padded at their end."""
-    return padded(grid)[1] // int(level.shape[-1])
-
-
-def padded(grid: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of a grid as networks pad it."""
-    rows, columns = (-(-side // COARSEST) * COARSEST for side in grid)
-    return rows, columns
-
-
-def cropped(
-    features: NamedTuple,
-    grid: tuple[int, int],
-    corners: Sequence[tuple[int, int]],
-    size: tuple[int, int],
-) -> NamedTuple:
-    """The features of windows of the grid, as a batch.
-
-    Parameters
-    ----------
-    features : NamedTuple of (1, C, h, w) tensors
-    grid : (int, int)
-    corners : sequence of (int, int)
-        Top and left of each window, multiples of `COARSEST`.
-    size : (int, int)
-        Of the windows, multiples of `COARSEST`.
-    """
-    levels = []
-    for level in features:
-        step = stride(level, grid)
-        height, width = size[0] // step, size[1] // step
-        windows = [
-            level[..., top // step : top // step + height, left // step : left // step + width]
-            for top, left in corners
-        ]
-        levels.append(torch.cat(windows))
-    made: NamedTuple = type(features)(*levels)  # type: ignore[call-overload]
-    return made

@@ -10,11 +10,11 @@ import numpy as np
 
 from napari_brs.clicks import Click
 from napari_brs.completion.candidates import SMALLEST, Candidate
-from napari_brs.completion.examples import Examples, check_examples, median_length, overlap
+from napari_brs.completion.examples import Examples, check_examples, median_length
 from napari_brs.completion.features import SeenTile, see
 from napari_brs.completion.scoring import Scored, score_tile
 from napari_brs.completion.tiles import Tile, tiles_of
-from napari_brs.masks import Box, Mask, joined
+from napari_brs.masks import Box, Mask, joined, overlap
 from napari_brs.networks.base import InteractiveNetwork
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def propose(
         If there is no example, one cannot be used (see `Examples.of`), or the region is
         empty, leaves the image or is longer than `LONGEST_REGION`.
     """
-    if not isinstance(getattr(segmenter, "network", None), InteractiveNetwork):
-        raise ValueError("only a network for clicks, such as brs-live, can complete frames")
+    check_network(segmenter)
     shape = segmenter.shape
     region = _checked(region or Box(0, 0, *shape), shape)
     if finished:
@@ -95,6 +94,12 @@ def propose(
     elif examples is None:
         raise ValueError("there is no finished object; at least one is needed")
     return _proposals(segmenter, finished, rejected, kinds, examples, region)
+
+
+def check_network(segmenter: object) -> None:
+    """Raise ValueError unless a segmenter's network looks at image and clicks apart."""
+    if not isinstance(getattr(segmenter, "network", None), InteractiveNetwork):
+        raise ValueError("only a network for clicks, such as brs-live, can complete frames")
 
 
 def _proposals(

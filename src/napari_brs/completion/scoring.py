@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
 
+from napari_brs.brs.zoom import scale_for
 from napari_brs.clicks import Click
 from napari_brs.completion.candidates import Candidate, decode_clicks
 from napari_brs.completion.confidence import confidence, evidence
-from napari_brs.completion.examples import CORE, Examples, deepest_pixel
+from napari_brs.completion.examples import CORE, Examples
 from napari_brs.completion.features import CELL, SeenTile, from_cells
 from napari_brs.completion.head import Head
 from napari_brs.completion.looks import look_of, ring_of
-from napari_brs.completion.tiles import scale_for
-from napari_brs.masks import Box, Mask
+from napari_brs.masks import Box, Mask, deepest_pixel
 
 if TYPE_CHECKING:
     from napari_brs.networks.base import InteractiveNetwork

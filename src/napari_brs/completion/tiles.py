@@ -6,14 +6,9 @@ import math
 from dataclasses import dataclass
 
 from napari_brs.brs.view import View
-from napari_brs.brs.zoom import LONGEST, MAGNIFICATION
+from napari_brs.brs.zoom import LONGEST, scale_for
 from napari_brs.masks import Box
 
-SMALL, LARGE = 64, 96
-"""Grid pixels that an object of the examples' length is long: from the least that shows what it
-is to what shows its outline well."""
-ENLARGED = 1.5
-"""Grid pixels to one of the image, beyond which more size shows nothing more."""
 OVERLAP = 1.5
 """Of neighbouring tiles, in lengths of an object: each lies well inside one of them."""
 
@@ -53,11 +48,6 @@ def tiles_of(shape: tuple[int, int], region: Box, length: float) -> list[Tile]:
         for top, bottom, up, down in rows
         for left, right, before, after in columns
     ]
-
-
-def scale_for(length: float) -> float:
-    """Grid pixels to one of the image, for objects of a length in pixels."""
-    return min(MAGNIFICATION, LARGE / length, max(SMALL / length, ENLARGED))
 
 
 def _view(box: Box, scale: float) -> View:

@@ -176,6 +176,9 @@ class Recorder:
             record["hint"] = float(plane.size_hint)
         if plane.steps:
             record["steps"] = plane.steps
+        if plane.box is not None:
+            box = plane.box
+            record["box"] = [int(edge) for edge in (box.top, box.left, box.bottom, box.right)]
         return record
 
     def _mask(self, mask: Mask, base: PlaneState | None) -> Record:

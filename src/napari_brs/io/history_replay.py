@@ -9,7 +9,7 @@ from typing import Any
 from napari_brs.clicks import Click, validate_clicks
 from napari_brs.io.journal import Record
 from napari_brs.io.session_models import MaskPart
-from napari_brs.masks import Mask
+from napari_brs.masks import Box, Mask, check_box
 from napari_brs.session import History, ObjectState, PlaneState, Position, Session, State
 
 
@@ -133,6 +133,9 @@ class Replay:
             edited = start
             if record["edited"] is not None:
                 edited = self._mask(record["edited"], position)
+        box = Box(*record["box"]) if "box" in record else None
+        if box is not None:
+            check_box(box, shape)
         plane = PlaneState(
             validate_clicks(clicks, shape),
             edited,
@@ -140,6 +143,7 @@ class Replay:
             previous,
             record.get("hint"),
             tuple(record.get("steps", ())),
+            box,
         )
         self._planes[record["n"]] = plane, position
         mask = start if edited is None else edited

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,35 @@ def read_stack(path: str | os.PathLike[str]) -> tuple[Any, str]:
     return array, axes or _guess_axes(path, array.shape)
 
 
+def planes_of(
+    path: str | os.PathLike[str],
+) -> tuple[str, tuple[int, ...], Iterator[tuple[int, ...]]]:
+    """Which planes an image file has; its pixels are not read.
+
+    Kinds of files and errors are those of `read_plane`.
+
+    Returns
+    -------
+    str, tuple of int
+        Letter and length of each axis of the stack that is longer than 1.
+    iterator of tuple of int
+        The indices of each plane, as `read_plane` takes them; of a single plane ``()``.
+    """
+    path = Path(path)
+    if path.suffix.lower() in _TIFF:
+        shape, axes = _tiff_shape(path)
+    elif path.suffix.lower() in _PICTURES and path.is_file():
+        return "", (), iter([()])
+    else:
+        array, axes = read_stack(path)
+        shape = array.shape
+    if not {"Y", "X"} <= set(axes):
+        return "", (), iter([()])  # reading it says what is wrong
+    long = [axis for axis in _order(axes)[1] if shape[axis] > 1]
+    sizes = tuple(int(shape[axis]) for axis in long)
+    return "".join(axes[axis] for axis in long), sizes, product(*map(range, sizes))
+
+
 class LazyPlane:
     """A plane of an array on disk, as (row, column[, channel]); slicing reads that part alone."""
 
@@ -130,9 +160,7 @@ def _choose(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Plane:
         )
     if not {"Y", "X"} <= set(axes):
         raise ValueError(f"{path} has axes {axes}; Y and X are needed among them")
-    order = [axes.index("Y"), axes.index("X")]
-    order += [axes.index(name) for name in "SC" if name in axes][:1]
-    stack = [axis for axis in range(len(axes)) if axis not in order]
+    order, stack = _order(axes)
     long = [axis for axis in stack if array.shape[axis] > 1]
     asked = stack if len(indices) == len(stack) else long
     chosen = dict.fromkeys(stack, 0) | dict(zip(asked, indices, strict=False))
@@ -155,6 +183,13 @@ def _choose(path: Path, array: Any, axes: str, indices: Sequence[int]) -> Plane:
     )
 
 
+def _order(axes: str) -> tuple[list[int], list[int]]:
+    """Rows, columns and perhaps channels; and the axes of the stack."""
+    order = [axes.index("Y"), axes.index("X")]
+    order += [axes.index(name) for name in "SC" if name in axes][:1]
+    return order, [axis for axis in range(len(axes)) if axis not in order]
+
+
 def _guess_axes(path: Path, shape: tuple[int, ...]) -> str:
     if len(shape) < 2:
         raise ValueError(
@@ -174,6 +209,18 @@ def _read_tiff(path: Path) -> tuple[Any, str | None]:
         if series.dataoffset is not None and series.keyframe.is_memmappable:
             return tifffile.memmap(path, series=0, mode="r"), series.axes
         return series.asarray(), series.axes
+
+
+def _tiff_shape(path: Path) -> tuple[tuple[int, ...], str]:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.series[0].shape, file.series[0].axes
+    except OSError:
+        raise
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise ValueError(f"{path} is not an image that can be read ({error})") from error
 
 
 def _read_picture(path: Path) -> tuple[Any, str | None]:
@@ -223,12 +270,12 @@ def _read_zarr(path: Path) -> tuple[Any, str | None]:
     return arrays.popitem()[1], None
 
 
+_TIFF = (".tif", ".tiff")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _READERS: dict[str, Callable[[Path], tuple[Any, str | None]]] = {
-    ".tif": _read_tiff,
-    ".tiff": _read_tiff,
-    ".png": _read_picture,
-    ".jpg": _read_picture,
-    ".jpeg": _read_picture,
-    ".webp": _read_picture,
+    **dict.fromkeys(_TIFF, _read_tiff),
+    **dict.fromkeys(_PICTURES, _read_picture),
     ".npy": _read_npy,
 }
+SUFFIXES = tuple(_READERS)
+"""Of files that can be read; Zarr is a folder."""

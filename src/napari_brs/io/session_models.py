@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from napari_brs.masks import Box, Mask
 
 FORMAT: Literal["napari-brs session"] = "napari-brs session"
-VERSION = 2
+VERSION = 3
 HIGHEST_LABEL = 2**32 - 1
 """The highest id that a label image can hold."""
 
@@ -79,10 +79,15 @@ class PlanePart(Part):
         default=None,
         description="about how long the object is, in pixels, as the first click was told",
     )
-    steps: tuple[Count, ...] | None = Field(
+    box: tuple[Index, Index, Index, Index] | None = Field(
+        default=None,
+        description="around the object: top, left, bottom, right, the last two not included; "
+        "without a start, the first prediction begins with it",
+    )
+    steps: tuple[Index, ...] | None = Field(
         default=None,
         description="how many clicks there were at each prediction, each of which starts from "
-        "the one before; null: at every click",
+        "the one before; null: at every click, and of a box before the first",
     )
     start: MaskPart | None = Field(
         default=None, description="what the first prediction starts from"

@@ -28,7 +28,7 @@ from napari_brs.io.session_models import (
     PlanePart,
     SessionPart,
 )
-from napari_brs.masks import Mask
+from napari_brs.masks import Box, Mask
 from napari_brs.session import ObjectState, PlaneState, Position, Session
 
 __all__ = [
@@ -207,6 +207,7 @@ def _plane_part(
         position=position,
         clicks=tuple((click.row, click.column, click.positive) for click in plane.clicks),
         size_hint=plane.size_hint,
+        box=_box_part(plane.box),
         steps=_steps(plane, predicted),
         start=_mask_part(plane.start_mask),
         edited=_mask_part(plane.edited),
@@ -215,12 +216,16 @@ def _plane_part(
     )
 
 
+def _box_part(box: Box | None) -> tuple[int, int, int, int] | None:
+    return None if box is None else (box.top, box.left, box.bottom, box.right)
+
+
 def _steps(plane: PlaneState, predicted: Predicted) -> tuple[int, ...] | None:
     """How many clicks there were at each prediction up to that of all; None if not known."""
     before = [len(state.clicks) for state in plane.before() if predicted(state) is not None]
     steps = (*plane.steps, *reversed(before))
     known = steps or predicted(plane) is not None
-    return (*steps, len(plane.clicks)) if known and plane.clicks else None
+    return (*steps, len(plane.clicks)) if known and plane.prompted else None
 
 
 def _mask_part(mask: Any) -> MaskPart | None:
@@ -299,6 +304,7 @@ def _plane_state(session: Session, part: PlanePart) -> PlaneState:
         start_mask=None if part.start is None else part.start.mask(shape),
         size_hint=part.size_hint,
         steps=() if part.steps is None else part.steps[:-1],
+        box=None if part.box is None else Box(*part.box),
     )
 
 

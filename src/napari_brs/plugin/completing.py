@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from scipy import ndimage
 
 from napari_brs.masks import Box, Mask
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.engine import Done, Found, Job, News
 from napari_brs.plugin.jobs import Jobs
-from napari_brs.plugin.layers.objects import read_plane
+from napari_brs.plugin.layers.objects import masks_in
 from napari_brs.plugin.layers.proposals import draw_proposals, make_proposals
 from napari_brs.plugin.state import DockState
 from napari_brs.plugin.text import MESSAGES
@@ -177,17 +176,7 @@ class Completing:
         assert context.work is not None
         if context.work.objects is None:
             return []
-        labels = read_plane(context.work.objects, context.position, *region.slices)
-        shape = context.work.session.plane_shape(context.position)
-        ids, numbers = np.unique(labels, return_inverse=True)
-        numbers = numbers.reshape(labels.shape) + (0 if ids[0] == 0 else 1)
-        masks = []
-        for number, slices in enumerate(ndimage.find_objects(numbers), start=1):
-            rows, columns = slices
-            box = Box(rows.start, columns.start, rows.stop, columns.stop)
-            box = box.shifted(region.top, region.left)
-            masks.append(Mask.of(numbers[slices] == number, box, shape))
-        return masks
+        return list(masks_in(context.work.objects, context.position, region=region).values())
 
     def _accept(self, proposals: Sequence[Proposal]) -> None:
         context = self._context

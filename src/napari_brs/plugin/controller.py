@@ -27,18 +27,22 @@ from napari.utils.notifications import notification_manager
 from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
+from napari_brs.masks import Box
 from napari_brs.plugin.autosaving import Autosaving
 from napari_brs.plugin.clicking import Clicking
 from napari_brs.plugin.committing import Committing
 from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
+from napari_brs.plugin.drawing import Drawing
 from napari_brs.plugin.engine import Failed, Job
 from napari_brs.plugin.events import Events
 from napari_brs.plugin.features import Features
+from napari_brs.plugin.following import Following
 from napari_brs.plugin.history import History
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.keys import Release, bind_keys
 from napari_brs.plugin.layer_changes import LayerChanges
+from napari_brs.plugin.looking import Looking
 from napari_brs.plugin.napari_edge import plain
 from napari_brs.plugin.resolve import resolve
 from napari_brs.plugin.resuming import Resuming
@@ -81,8 +85,11 @@ class Controller:
         self.events = events = Events(context)
         self.features = Features(context, jobs, events)
         self.clicking = Clicking(context, jobs, events, self.features)
+        self.drawing = Drawing(context, events, self.clicking)
         self.committing = Committing(context, jobs)
         self.completing = Completing(context, jobs)
+        self.following = Following(context, jobs)
+        self.looking = Looking(context, self.completing)
         self.history = History(context, jobs, events)
         self.whole_images = WholeImages(context, jobs, self.features)
         self.layer_changes = LayerChanges(context, jobs, events, self.features)
@@ -107,6 +114,11 @@ class Controller:
             "accept": self.completing.accept,
             "reject": self.completing.reject,
             "discard": self.completing.discard,
+            "follow_forward": self.following.forward,
+            "follow_backward": self.following.backward,
+            "follow_both": self.following.both,
+            "next_doubtful": self.following.next_doubtful,
+            "where_next": self.looking.where_next,
             "undo": self.undo,
             "redo": self.redo,
             "undo_in_objects": self.history.undo_in_objects,
@@ -118,7 +130,9 @@ class Controller:
             None: bind_keys(viewer, self.actions, "viewer")
         }
         self._model_before: str | None = None
-        context.resolve = partial(resolve, context, jobs, self.completing, self.session_files)
+        context.resolve = partial(
+            resolve, context, jobs, self.completing, self.following, self.session_files
+        )
         context.changed.connect(self.changed.emit)
         context.layer_added.connect(self._on_layer_added)
         context.layer_left.connect(self._on_layer_left)
@@ -209,7 +223,8 @@ class Controller:
         assert context.work is not None
         plane = context.work.session.current.plane(context.position)
         known = context.work.predictions.complete(plane, context.settings.model)
-        if plane.clicks and context.settings.run_on_click and ("threshold" in values or not known):
+        again = "threshold" in values or not known
+        if plane.prompted and context.settings.run_on_click and again:
             self.clicking.run()
         else:
             self.features.look()
@@ -243,6 +258,16 @@ class Controller:
         """
         return self.clicking.add_click(row, column, positive)
 
+    def add_box(self, box: Box) -> bool:
+        """Put a box around the object in the plane on display, and segment as for a click.
+
+        Returns
+        -------
+        bool
+            False if it was not added; the status says why.
+        """
+        return self.drawing.add_box(box)
+
     def toggle_sign(self) -> None:
         """Let clicks add background instead of foreground, or the other way round."""
         self.set(positive=not self.settings.positive)
@@ -275,7 +300,9 @@ class Controller:
         int or None
             Its id; None if nothing was written, and the status says why.
         """
-        return self.committing.commit()
+        label = self.committing.commit()
+        self.following.committed(label)
+        return label
 
     def open_object(self, key: int) -> None:
         """Give the clicks to an object of the session again."""
@@ -325,6 +352,7 @@ class Controller:
             self.context.take_paint()
             self.context.closed = True
             self.jobs.close()
+            self.clicking.close()
             self.features.close()
             self.events.close()
             self.autosaving.close()

@@ -24,6 +24,7 @@ from napari_brs.plugin.model_files import ask_for_model
 from napari_brs.plugin.offer import MORE
 from napari_brs.plugin.resolve import is_image
 from napari_brs.plugin.sections.clicks_section import ClicksSection
+from napari_brs.plugin.sections.frames_section import FramesSection
 from napari_brs.plugin.sections.image_section import ImageSection
 from napari_brs.plugin.sections.objects_section import ObjectsSection
 from napari_brs.plugin.sections.proposals_section import ProposalsSection
@@ -59,6 +60,7 @@ class Dock(QWidget):
             ClicksSection(),
             ObjectsSection(),
             ProposalsSection(),
+            FramesSection(),
             SessionSection(),
         )
         self._keys: KeysDialog | None = None
@@ -66,6 +68,7 @@ class Dock(QWidget):
             "image": self.controller.set_image_layer,
             "objects": self.controller.set_objects_layer,
             "object": self.controller.open_object,
+            "frame": self.controller.following.show,
             "model": self._on_model,
             "recent": self.controller.session_files.open,
             "sign": lambda sign: self.controller.set(positive=sign == SIGNS[0]),

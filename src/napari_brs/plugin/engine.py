@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from napari_brs.plugin.layers.planes import ImagePlane
 from napari_brs.plugin.predictions import Predictions
+from napari_brs.prompts.box import predict
 from napari_brs.segmenters import Segmenter, open_segmenter
 from napari_brs.session import PlaneState
 
@@ -54,6 +55,17 @@ class Found(NamedTuple):
     proposal: Any
 
 
+class Stepped(NamedTuple):
+    """News: objects were followed into a further frame.
+
+    Attributes
+    ----------
+    step : Step
+    """
+
+    step: Any
+
+
 class Failed(NamedTuple):
     """News: why the job could not be done.
 
@@ -71,7 +83,7 @@ class Failed(NamedTuple):
     control: str = ""
 
 
-News: TypeAlias = Any  # Doing, Progress, Found, Done or Failed
+News: TypeAlias = Any  # Doing, Progress, Found, Stepped, Done or Failed
 
 
 @dataclass(kw_only=True)
@@ -156,7 +168,7 @@ class FeatureJob(Job):
 
 @dataclass(kw_only=True)
 class SegmentJob(Job):
-    """Computes the mask of a plane's clicks.
+    """Computes the mask of a plane's clicks and box.
 
     Attributes
     ----------
@@ -196,13 +208,15 @@ class SegmentJob(Job):
                 report(progress)
             return not stopped()
 
-        prediction = segmenter.predict(
+        prediction = predict(
+            segmenter,
             self.plane.clicks,
             previous=self.start,
             refine=self.refine,
             threshold=self.threshold,
             on_progress=on_progress,
             size_hint=self.plane.size_hint,
+            box=self.plane.box,
         )
         yield Done(prediction, segmenter.instances())
 

@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.layers.placement import PLACEMENT
-from napari_brs.plugin.mouse import click_callback
+from napari_brs.plugin.mouse import Gesture, gesture_callback
 from napari_brs.plugin.text import MESSAGES
 
 PAST = {ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED}
@@ -27,8 +27,15 @@ class Events:
     mouse_moved = Signal()
     """The mouse is over the canvas."""
 
-    clicked = Signal(object, bool)
-    """(world coordinates, whether of the other sign) A click on the canvas is meant for us."""
+    clicked = Signal(object, bool, bool)
+    """(world coordinates, whether of the other sign, whether more are to come) A click on the
+    canvas is meant for us."""
+
+    drawing = Signal(object)
+    """(Gesture) A box or a stroke is being drawn on the canvas."""
+
+    drawn = Signal(object)
+    """(Gesture) It is finished."""
 
     layer_active = Signal(object)
     """(Layer) The user chose it in the layer list."""
@@ -63,7 +70,7 @@ class Events:
     def __init__(self, context: Context) -> None:
         self._context = context
         viewer = context.viewer
-        self._on_press = click_callback(self._takes_clicks, self.clicked.emit)
+        self._on_press = gesture_callback(self._takes_clicks, self.drawing.emit, self._on_gesture)
         viewer.mouse_drag_callbacks.append(self._on_press)
         viewer.mouse_move_callbacks.append(self._on_move)
         self._connections: list[tuple[Any, Any]] = []
@@ -134,6 +141,12 @@ class Events:
             return True
         self._context.say(MESSAGES["another layer"])
         return False
+
+    def _on_gesture(self, gesture: Gesture) -> None:
+        if gesture.kind == "click":
+            self.clicked.emit(gesture.world[0], gesture.other_sign, gesture.more)
+        else:
+            self.drawn.emit(gesture)
 
     def _on_move(self, *_: Any) -> None:
         self.mouse_moved.emit()

@@ -8,7 +8,7 @@ from napari_brs.plugin.context import Context
 from napari_brs.plugin.events import Events
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.layers.strokes import Strokes
-from napari_brs.session import Position
+from napari_brs.plugin.views import show_plane
 
 
 class History:
@@ -56,23 +56,10 @@ class History:
         with context.writing():
             position = context.work.redo() if forward else context.work.undo()
         if position is not None:
-            self._go_to(position)
+            show_plane(context, position)
         if context.work.session.highest_label != highest:
             context.number()
         context.refresh()
-
-    def _go_to(self, position: Position) -> None:
-        """Show the plane in which something changed, if the same axes are on display."""
-        context = self._context
-        assert context.image is not None
-        here = context.state.position
-        if here is None or [i is None for i in here] != [i is None for i in position]:
-            return
-        extra = context.viewer.dims.ndim - context.image.ndim
-        world = context.image.data_to_world([0 if index is None else index for index in position])
-        for axis, index in enumerate(position):
-            if index is not None and index != here[axis]:
-                context.viewer.dims.set_point(axis + extra, world[axis])
 
     def _strokes_now(self) -> Strokes | None:
         """Those in the objects layer."""

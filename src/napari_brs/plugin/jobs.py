@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psygnal import Signal
 
-from napari_brs.plugin.engine import Doing, Done, Failed, Found, Job, News
+from napari_brs.plugin.engine import Doing, Done, Failed, Found, Job, News, Stepped
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.worker import Runner
 
@@ -28,6 +28,9 @@ class Jobs:
 
     found = Signal(object, object)
     """(Job, Found) An object is proposed."""
+
+    stepped = Signal(object, object)
+    """(Job, Stepped) Objects were followed into a further frame."""
 
     done = Signal(object, object)
     """(Job, Done) A job came to its end."""
@@ -78,6 +81,8 @@ class Jobs:
             self.done.emit(job, news)
         elif isinstance(news, Found):
             self.found.emit(job, news)
+        elif isinstance(news, Stepped):
+            self.stepped.emit(job, news)
         else:
             if news.evaluation:
                 self.activity = MESSAGES["refining"].format(done=news.evaluation, limit=news.limit)

@@ -49,8 +49,12 @@ KEYS = (
     Key("G", "segment", "segment now"),
     # Labels layers fill with it.
     Key("F", "find_rest", "find the rest: propose what is like the objects", ("viewer", "points")),
+    Key("U", "where_next", "show the least certain place of the object, or else proposal"),
     Key("W", "accept", "accept the proposal under the mouse"),
     Key("Q", "reject", "reject the proposal under the mouse"),
+    Key(".", "follow_forward", "follow the objects of this plane through the next ones"),
+    Key(",", "follow_backward", "follow the objects of this plane through those before"),
+    Key("/", "next_doubtful", "show the next frame in which a followed object is in doubt"),
     Key(
         "Control-Z",
         "undo",
@@ -60,9 +64,18 @@ KEYS = (
     Key("Control-Shift-Z", "redo", "redo", ("viewer", "points", "preview", "objects")),
     # Labels layers end a polygon with it.
     Key("Escape", "cancel", "cancel; the best mask so far stays", ("viewer", "points")),
-    Key("U", "resume", "resume earlier work on this image"),
+    Key("Shift-R", "resume", "resume earlier work on this image"),
     Key("H", "show_keys", "show these keys"),
 )
+
+GESTURES = (
+    ("Click", "add a click of the sign in use"),
+    ("Shift+click, right-click", "add a click of the other sign"),
+    ("Shift+drag", "draw a box around the object"),
+    ("Ctrl+click", "collect clicks; they are segmented when you let go of Ctrl"),
+    ("Ctrl+drag", "scribble: a line of clicks; with Shift, too, of the other sign"),
+)
+"""What the mouse does, and its meaning, for people; `mouse` tells them apart."""
 
 _ACTIONS: dict[tuple[str, str], str] = {
     ("undo", "objects"): "undo_in_objects",

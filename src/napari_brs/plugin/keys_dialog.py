@@ -1,16 +1,16 @@
-"""A small window that lists the keys."""
+"""A small window that lists what the mouse and the keys do."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QWidget
 
-from napari_brs.plugin.keys import KEYS, written
+from napari_brs.plugin.keys import GESTURES, KEYS, written
 from napari_brs.plugin.text import MESSAGES
 
 
 class KeysDialog(QDialog):
-    """The table of keys; clicking goes on beside it.
+    """The table of gestures and keys; clicking goes on beside it.
 
     Parameters
     ----------
@@ -24,8 +24,9 @@ class KeysDialog(QDialog):
         self.setModal(False)
         grid = QGridLayout(self)
         grid.setHorizontalSpacing(16)
-        for row, key in enumerate(KEYS):
-            name = QLabel(written(key.key), self)
+        lines = [*GESTURES, *((written(key.key), key.meaning) for key in KEYS)]
+        for row, (how, meaning) in enumerate(lines):
+            name = QLabel(how, self)
             name.setStyleSheet("font-weight: bold")
             grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(QLabel(key.meaning, self), row, 1)
+            grid.addWidget(QLabel(meaning, self), row, 1)

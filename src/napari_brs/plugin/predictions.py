@@ -72,5 +72,5 @@ class Predictions:
 
     def complete(self, plane: PlaneState, model: str) -> bool:
         """Whether nothing is left to compute for these clicks."""
-        known = not plane.clicks or plane.edited is not None
+        known = not plane.prompted or plane.edited is not None
         return known or self.get(plane, model) is not None

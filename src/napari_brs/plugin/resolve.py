@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari_brs.plugin import status
 from napari_brs.plugin.completing import Completing
 from napari_brs.plugin.context import Context
+from napari_brs.plugin.following import Following
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.napari_edge import plain
 from napari_brs.plugin.session_files import SessionFiles
@@ -24,7 +25,11 @@ def is_image(layer: Any) -> bool:
 
 
 def resolve(
-    context: Context, jobs: Jobs, completing: Completing, session_files: SessionFiles
+    context: Context,
+    jobs: Jobs,
+    completing: Completing,
+    following: Following,
+    session_files: SessionFiles,
 ) -> DockState:
     """What the dock shows now."""
     position, problems = status.problems(context)
@@ -44,6 +49,10 @@ def resolve(
     confidences = [one.confidence for one in completing.proposals(state)]
     likely = sum(one >= settings.confidence for one in confidences)
     state = replace(state, proposed=len(confidences), likely=likely, **session_files.shown())
+    tracks = following.along(state)
+    if tracks is not None and position is not None:
+        frame = tracks.frame_of(position)
+        state = replace(state, can_follow=True, frames=tracks.marks(), frame=frame)
     return state if context.work is None else _with_session(state, context)
 
 
@@ -51,7 +60,6 @@ def _with_session(state: DockState, context: Context) -> DockState:
     work = context.work
     assert work is not None
     session, current = work.session, work.session.current
-    clicks = () if state.position is None else current.plane(state.position).clicks
     labels: list[Choice] = [
         (layer.name, plain(layer))
         for layer in context.viewer.layers
@@ -63,7 +71,7 @@ def _with_session(state: DockState, context: Context) -> DockState:
         objects=tuple((describe_object(found), found.key) for found in session.objects),
         objects_layer=work.objects,
         object=current.key,
-        has_clicks=bool(clicks),
+        has_clicks=state.position is not None and current.plane(state.position).prompted,
         has_mask=current.label is not None
         or any(mask is not None for mask in work.shown(current).values()),
         has_object=not current.empty,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from napari_brs.session import Position
 
@@ -25,6 +25,21 @@ class Settings:
     overwrite: bool = False
     positive: bool = True
     confidence: float = 0.5
+
+
+class FrameMark(NamedTuple):
+    """How a frame stands in which objects were followed.
+
+    Attributes
+    ----------
+    confidence : float or None
+        Least chance that what was found is good; None if nothing was followed there.
+    keyframe : bool
+        Whether a person made or corrected an object there.
+    """
+
+    confidence: float | None
+    keyframe: bool
 
 
 @dataclass(frozen=True)
@@ -53,13 +68,19 @@ class DockState:
     busy : bool
         Whether anything is being computed.
     has_clicks : bool
-        Whether there is something to segment on display.
+        Whether there is something to segment on display: a click or a box.
     has_mask : bool
         Whether there is something to commit.
     has_object : bool
         Whether the current object has clicks, masks or an id.
     proposed, likely : int
         Proposals on display; those at or above the confidence.
+    frames : tuple of FrameMark
+        Along the axis that objects are followed along; empty before any was.
+    frame : int
+        That on display.
+    can_follow : bool
+        Whether there are frames to follow objects through.
     can_clear, can_undo, can_redo : bool
     resumable : str
         How much earlier work there is on the image, and how old; empty if there is none.
@@ -88,6 +109,9 @@ class DockState:
     has_object: bool = False
     proposed: int = 0
     likely: int = 0
+    frames: tuple[FrameMark, ...] = ()
+    frame: int = 0
+    can_follow: bool = False
     can_clear: bool = False
     can_undo: bool = False
     can_redo: bool = False

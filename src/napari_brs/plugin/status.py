@@ -50,7 +50,7 @@ def line(
     foreground = sum(click.positive for click in plane.clicks)
     parts = [
         f"object {context.label}",
-        text.describe_clicks(foreground, len(plane.clicks) - foreground),
+        text.describe_clicks(foreground, len(plane.clicks) - foreground, plane.box is not None),
     ]
     made = context.work.predictions.get(plane, model)
     if activity:

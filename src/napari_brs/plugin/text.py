@@ -92,6 +92,23 @@ CONTROLS = {
     "load_session": Control("Load session…", "Take up the work of a session file on this image."),
     "recent": Control("Recent", "Sessions that were worked on last; choose one to take it up."),
     "saved": Control("Saved", "Whether your work is on the disk, or why it cannot be written."),
+    "follow_backward": Control(
+        "← Follow", "Follow the finished objects of this plane back to the first one."
+    ),
+    "follow_both": Control("↔", "Follow the finished objects of this plane to both ends."),
+    "follow_forward": Control(
+        "Follow →",
+        "Follow the finished objects of this plane to the last one. Frames in which you make or "
+        "correct an object stay as they are; what lies between them is found anew.",
+    ),
+    "frames": Control(
+        "Frames",
+        "Blue: followed; orange: in doubt; white: made or corrected by you; "
+        "black rim: on display. Click to go there.",
+    ),
+    "next_doubtful": Control(
+        "Next in doubt", "Show the next frame in which an object is in doubt."
+    ),
     "show_keys": Control("Keys", "Show all keys."),
     "status": Control("", "The object, its clicks, the time taken, and whether clicks are obeyed."),
 }
@@ -102,6 +119,7 @@ SECTIONS = {
     "objects": "Objects",
     "proposals": "Proposals",
     "session": "Session",
+    "frames": "Through time or depth",
 }
 """Titles of the dock's sections."""
 
@@ -124,7 +142,7 @@ MESSAGES = {
     "full": "ids of {dtype} labels end at {highest}; convert the objects layer to a wider type",
     "no label here": "there is no finished object under the cursor",
     "not editable": "{name} cannot be written to; choose another objects layer",
-    "hint": "click on it; Shift+click where it is not",
+    "hint": "click on it, or draw a box around it with Shift",
     "by hand": "mask edited by hand",
     "opened": "object {label} opened; click to correct it",
     "opened here": "click to correct it",
@@ -144,7 +162,7 @@ MESSAGES = {
     "rejected": "rejected; press F to look again without it",
     "no proposal here": "there is no proposal under the cursor",
     "as it was": "as it was left",
-    "earlier work": "there is earlier work on this image: {words}; press U to resume it",
+    "earlier work": "there is earlier work on this image: {words}; press Shift+R to resume it",
     "resuming": "reading the session",
     "resumed": "resumed: {words}",
     "open elsewhere": "this image is open elsewhere, too ({holder}); what you do here is saved "
@@ -159,6 +177,17 @@ MESSAGES = {
     "session files": "Sessions",
     "session saved": "saved as {name}",
     "open its image": "open the image of {name} first",
+    "following": "following the objects",
+    "followed": "frame {frame} · {rate:.1f} frames/s · Esc stops",
+    "followed all": "{count} frames followed; Ctrl+Z takes them back",
+    "followed in doubt": "{count} frames followed, {doubtful} in doubt; / shows the next",
+    "no frames": "the image has one plane only; there is nothing to follow objects through",
+    "nothing to follow": "finish an object in this plane first",
+    "nothing doubtful": "no frame is in doubt",
+    "doubtful": "frame {frame}: look at object {labels}; R on it reopens it",
+    "least certain": "least certain here; a click tells most",
+    "all certain": "nothing is uncertain here",
+    "collecting": "release Ctrl to segment",
     "cancelled": "cancelled; this is the best mask so far",
     "refining": "refining {done} of {limit}",
     "found": "{count} objects found; click on one to correct it",
@@ -174,13 +203,17 @@ MESSAGES = {
 
 
 def describe_object(found: ObjectState) -> str:
-    """Such as ``object 3``, or ``open 5, 2 clicks`` while it has no id; no two are alike."""
+    """Such as ``object 3``, or ``open 5, box, 2 clicks`` without an id; no two are alike."""
     if found.label is not None:
         return f"object {found.label}"
     if found.empty:
         return "new object"
-    clicks = sum(len(plane.clicks) for plane in found.planes.values())
-    return f"open {found.key + 1}, {clicks} click{'' if clicks == 1 else 's'}"
+    planes = found.planes.values()
+    clicks, boxed = sum(len(plane.clicks) for plane in planes), any(plane.box for plane in planes)
+    parts = [f"open {found.key + 1}", *(["box"] if boxed else [])]
+    if clicks or not boxed:
+        parts.append(f"{clicks} click{'' if clicks == 1 else 's'}")
+    return ", ".join(parts)
 
 
 def describe_shape(shape: tuple[int, ...]) -> str:
@@ -188,10 +221,12 @@ def describe_shape(shape: tuple[int, ...]) -> str:
     return " x ".join(str(size) for size in shape)
 
 
-def describe_clicks(foreground: int, background: int) -> str:
-    """Such as ``2 FG, 1 BG``."""
+def describe_clicks(foreground: int, background: int, box: bool = False) -> str:
+    """Such as ``2 FG, 1 BG``, or ``box, 1 BG``."""
     counts = ((foreground, "FG"), (background, "BG"))
-    return ", ".join(f"{count} {name}" for count, name in counts if count) or "no clicks"
+    parts = ["box"] if box else []
+    parts += [f"{count} {name}" for count, name in counts if count]
+    return ", ".join(parts) or "no clicks"
 
 
 def describe_seconds(seconds: float) -> str:

@@ -9,24 +9,61 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_brs.clicks import Click
-from napari_brs.masks import Box, Mask
+from napari_brs.masks import Box, Mask, check_box
 
 if TYPE_CHECKING:
-    from napari_brs.brs.prediction import Prediction, Progress
+    from napari_brs.brs.prediction import Prediction, Previous, Progress
     from napari_brs.segmenters import Segmenter
 
 SLACK = 0.05
 """An object may leave its box by this share of the box's longer side."""
 
 
-def check_box(box: Box, shape: tuple[int, int]) -> None:
-    """Raise ValueError if a box holds no pixel, or not only pixels of an (H, W) image."""
-    rows, columns = shape
-    if not (0 <= box.top < box.bottom <= rows and 0 <= box.left < box.right <= columns):
-        raise ValueError(
-            f"box {box.top},{box.left},{box.bottom},{box.right} is not allowed: top < bottom and "
-            f"left < right are needed, inside 0,0,{rows},{columns}"
+def predict(
+    segmenter: Segmenter,
+    clicks: Iterable[Click] = (),
+    previous: Previous = None,
+    refine: bool = True,
+    threshold: float = 0.5,
+    on_progress: Callable[[Progress], bool | None] | None = None,
+    size_hint: float | None = None,
+    box: Box | None = None,
+) -> Prediction:
+    """Mask of the object that clicks mean, or a box, or both.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Has the image set.
+    clicks, previous, refine, threshold, on_progress, size_hint
+        As for `Segmenter.predict`; with a box there need be no click.
+    box : Box, optional
+        Around the object. Without a previous mask it is where the prediction starts, as
+        `predict_in_box` does it; after that its centre goes on counting as a click, and
+        further clicks may lead out of it.
+
+    Raises
+    ------
+    ValueError
+        As for `Segmenter.predict` and `predict_in_box`.
+    """
+    if box is None:
+        return segmenter.predict(
+            clicks, previous, refine, threshold, on_progress, size_hint=size_hint
         )
+    if previous is None:
+        return predict_in_box(segmenter, box, clicks, refine, threshold, on_progress)
+    check_box(box, segmenter.shape)
+    asked = with_centre(box, clicks)
+    return segmenter.predict(asked, previous, refine, threshold, on_progress)
+
+
+def with_centre(box: Box, clicks: Iterable[Click]) -> tuple[Click, ...]:
+    """Clicks after one in the centre of a box, unless that pixel is clicked already."""
+    clicks = tuple(clicks)
+    centre = Click((box.top + box.bottom - 1) // 2, (box.left + box.right - 1) // 2)
+    taken = any(click.pixel == centre.pixel for click in clicks)
+    return clicks if taken else (centre, *clicks)
 
 
 def predict_in_box(
@@ -67,9 +104,7 @@ def predict_in_box(
     clicks, shape = tuple(clicks), segmenter.shape
     check_box(box, shape)
     filled = Mask.of(np.ones((box.height, box.width), bool), box, shape)
-    centre = Click((box.top + box.bottom - 1) // 2, (box.left + box.right - 1) // 2)
-    taken = any(click.pixel == centre.pixel for click in clicks)
-    asked = clicks if taken else (centre, *clicks)
+    asked = with_centre(box, clicks)
     first = segmenter.predict(asked, filled, False, threshold)
     found = segmenter.predict(asked, first, refine, threshold, on_progress)
     allowed = box.grown(max(1, round(SLACK * max(box.height, box.width))), shape)

@@ -62,6 +62,12 @@ class History:
             self._forget_settled()
         self._tell(change)
 
+    def extend(self, state: State) -> None:
+        """Make another state the one that is shown, as part of the last step."""
+        self.future.clear()
+        self.state = state
+        self._tell("join")
+
     def undo(self) -> bool:
         """Go back one state; False if there is none."""
         if not self.past:

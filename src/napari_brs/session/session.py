@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from napari_brs.clicks import Click, validate_clicks
+from napari_brs.masks import Box, check_box
 from napari_brs.session import objects as session_objects
 from napari_brs.session.history import History
 from napari_brs.session.states import ObjectState, PlaneState, Position, State
@@ -130,7 +131,7 @@ class Session:
         ------
         ValueError
             If an id is not positive or given twice, a position is no plane of the
-            image, a click cannot be used, or a class or its colour is not known.
+            image, a click or a box cannot be used, or a class or its colour is not known.
         """
         classes = dict(classes or {})
         session_objects.check_classes(classes)
@@ -145,6 +146,8 @@ class Session:
             session_objects.check_class(kept.class_name, classes)
             for position, plane in kept.planes.items():
                 validate_clicks(plane.clicks, self.plane_shape(position))
+                if plane.box is not None:
+                    check_box(plane.box, self.plane_shape(position))
             key = self._next_key()
             found[key] = replace(kept, key=key)
         unfinished = [o.key for o in found.values() if o.label is None]
@@ -194,6 +197,22 @@ class Session:
         plane = before.after(validate_clicks(clicks, self.plane_shape(position)))
         if before.empty and plane.clicks:
             plane = replace(plane, size_hint=size_hint)
+        self._put(self.current.with_plane(position, plane))
+        return plane
+
+    def set_box(self, position: Position, box: Box | None) -> PlaneState:
+        """Put a box around the current object in one plane, or take it away.
+
+        What the object has of clicks stays; a mask made by hand goes.
+
+        Raises
+        ------
+        ValueError
+            If the box holds no pixel, or not only pixels of the plane.
+        """
+        if box is not None:
+            check_box(box, self.plane_shape(position))
+        plane = self.current.plane(position).boxed(box)
         self._put(self.current.with_plane(position, plane))
         return plane
 
@@ -263,10 +282,22 @@ class Session:
         done = replace(self.current, label=label, written=written, confidence=confidence)
         self.history.push(self._with_new({**self.state.objects, done.key: done}))
 
-    def note_written(self, position: Position, written: Any) -> None:
-        """Remember what was written that belongs to no object."""
+    def note_written(self, position: Position, written: Any, same_step: bool = False) -> None:
+        """Remember what was written that belongs to no object.
+
+        Parameters
+        ----------
+        position : Position
+        written : object
+        same_step : bool
+            Whether undo takes it back together with what was written before it.
+        """
         writings = {**self.state.written, (position, self._next_key()): written}
-        self.history.push(replace(self.state, written=MappingProxyType(writings)))
+        state = replace(self.state, written=MappingProxyType(writings))
+        if same_step:
+            self.history.extend(state)
+        else:
+            self.history.push(state)
 
     def remove(self, key: int) -> None:
         """Let go of an object; if it took the clicks, a new one is begun.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from napari_brs.clicks import Click
+from napari_brs.masks import Box
 
 Position: TypeAlias = tuple[int | None, ...]
 """A plane of an image: one entry per axis, None along the plane, else the index."""
@@ -40,6 +41,8 @@ class PlaneState:
         Of a state that was kept elsewhere: how many of the clicks there were at each
         prediction before that of all of them. With the same steps, the same masks come
         out again.
+    box : Box or None
+        Around the object: the first prediction starts from it, filled.
     """
 
     clicks: tuple[Click, ...] = ()
@@ -48,16 +51,27 @@ class PlaneState:
     previous: PlaneState | None = field(default=None, repr=False)
     size_hint: float | None = None
     steps: tuple[int, ...] = ()
+    box: Box | None = None
 
     @property
     def empty(self) -> bool:
-        """Whether there is neither a click nor a mask."""
-        return not self.clicks and self.edited is None
+        """Whether there is neither a click, a box nor a mask."""
+        return not self.prompted and self.edited is None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether there is a click or a box to predict from."""
+        return bool(self.clicks) or self.box is not None
 
     @property
     def by_hand(self) -> bool:
         """Whether the mask was made by hand, and not only found in the labels layer."""
         return self.edited is not None and self.edited is not self.start_mask
+
+    @property
+    def every_step(self) -> tuple[int, ...]:
+        """How many clicks there are at each prediction, if the box and each click had one."""
+        return tuple(range(0 if self.box is not None else 1, len(self.clicks) + 1))
 
     def after(self, clicks: tuple[Click, ...]) -> PlaneState:
         """The state with other clicks.
@@ -66,13 +80,17 @@ class PlaneState:
         removed, the next prediction starts afresh, or it would keep obeying them.
         """
         if clicks[: len(self.clicks)] != self.clicks:
-            return PlaneState(clicks, size_hint=self.size_hint)
+            return PlaneState(clicks, size_hint=self.size_hint, box=self.box)
         if self.edited is not None:
             return PlaneState(clicks, start_mask=self.edited, size_hint=self.size_hint)
         return replace(self, clicks=clicks, previous=self)
 
+    def boxed(self, box: Box | None) -> PlaneState:
+        """The state with another box, or without one; predictions start afresh."""
+        return PlaneState(self.clicks, size_hint=self.size_hint, box=box)
+
     def masked(self, mask: Any) -> PlaneState:
-        """The state with a mask made by hand."""
+        """The state with a mask made by hand, which takes the place of a box."""
         return PlaneState(self.clicks, edited=mask, size_hint=self.size_hint)
 
     def alone(self) -> PlaneState:
@@ -119,7 +137,7 @@ class ObjectState:
 
     @property
     def empty(self) -> bool:
-        """Whether the object has neither clicks, masks nor a label."""
+        """Whether the object has neither clicks, boxes, masks nor a label."""
         return self.label is None and all(plane.empty for plane in self.planes.values())
 
     def plane(self, position: Position) -> PlaneState:

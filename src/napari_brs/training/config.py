@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import field, fields
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self
 
-from .ranges import LARGEST, RANGES
+from pydantic import ConfigDict, Field, StrictBool, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
+
+# Strict: TOML tells 1, "1" and true apart. A whole number stands for a real one all the same.
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Amount = Annotated[float, Field(strict=True, ge=0, le=1e12, allow_inf_nan=False)]
+Factor = Annotated[float, Field(strict=True, ge=1e-3, le=1e3)]
+Count = Annotated[int, Field(strict=True, ge=1, le=10**12)]
+Side = Annotated[int, Field(strict=True, ge=32, le=4096)]
+Sizes = Annotated[tuple[tuple[Side, Side], ...], Field(min_length=1)]
+_KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class ModelConfig:
     name: str = "brs-live"
     initial: str = ""
@@ -30,134 +41,148 @@ class ModelConfig:
     teacher: str = ""
     """Weights of a BRS network (.safetensors) whose decoder's readings of its encoder this BRS
     network's are to match, beside the masks; empty: none."""
-    train_encoder: bool = False
+    train_encoder: StrictBool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class DataConfig:
-    crop_sizes: tuple[tuple[int, int], ...] = ((256, 256), (320, 320), (256, 352), (352, 256))
+    crop_sizes: Sizes = ((256, 256), (320, 320), (256, 352), (352, 256))
     """(rows, columns); one is drawn for every step."""
-    crops_per_step: int = 4
+    crops_per_step: Annotated[int, Field(strict=True, ge=1, le=4096)] = 4
     """Shared among the devices."""
-    objects_per_crop: int = 3
+    objects_per_crop: Annotated[int, Field(strict=True, ge=1, le=256)] = 3
     """Objects that share one crop, and one pass of the encoder."""
-    zoom: float = 0.45
+    zoom: Share = 0.45
     """Share of crops in which the object fills 45 to 95 % of the crop."""
-    whole: float = 0.3
+    whole: Share = 0.3
     """Share of crops that show the image as the first click sees it; in the rest
     the object fills 10 to 45 % of the crop."""
-    whole_scale: tuple[float, float] = (0.9, 1.15)
+    whole_scale: tuple[Factor, Factor] = (0.9, 1.15)
     """Jitter of the scale of those crops."""
-    native_scale: bool = False
+    native_scale: StrictBool = False
     """Every crop at the image's own scale, centred on an object pixel (the paper)."""
     targets: Literal["objects", "foreground"] = "objects"
     """Single objects for clicks, or all of them together for networks without clicks.
     Then crops of the image's own scale have an object pixel anywhere."""
-    scale: tuple[float, float] = (0.7, 1.4)
+    scale: tuple[Factor, Factor] = (0.7, 1.4)
     """Jitter of the scale of such crops."""
-    merge: float = 0.08
+    merge: Share = 0.08
     """Share of crops in which two objects that touch are also one object."""
-    min_pixels: int = 40
+    min_pixels: Count = 40
     """Objects with fewer visible pixels in a crop are not trained on."""
-    source_weights: Mapping[str, float] = field(default_factory=dict)
+    source_weights: dict[str, Amount] = field(default_factory=dict)
     """How often a source is drawn; those not named get the square root of their images.
     Sources with 0 are neither trained nor validated on."""
     rotate: tuple[str, ...] = ()
     """Sources without an up and down: all eight flips and quarter turns."""
-    augment: bool = True
+    augment: StrictBool = True
     """Colour and intensity augmentation; flips are always on."""
-    workers: int = 0
+    workers: Annotated[int, Field(strict=True, ge=0, le=256)] = 0
     """Processes that prepare crops for each device; 0: none but its own, which
     pays where a step takes seconds and every core is busy anyway."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        share = self.zoom + self.whole
+        _require(share <= 1, "data.zoom + data.whole", share, "<= 1")
+        return self
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class ClickConfig:
     strategy: Literal["iterative", "k-medoids"] = "iterative"
-    rounds: tuple[float, ...] = (0.25, 0.2, 0.15, 0.1, 0.07, 0.06, 0.05, 0.04, 0.04, 0.04)
+    rounds: tuple[Amount, ...] = (0.25, 0.2, 0.15, 0.1, 0.07, 0.06, 0.05, 0.04, 0.04, 0.04)
     """Probability of 1, 2, ... click rounds in a step."""
-    single: float = 0.7
+    single: Share = 0.7
     """Share of objects that start with one foreground click."""
-    correction: float = 0.15
+    correction: Share = 0.15
     """Share that starts from a spoilt true mask, clicked where it errs."""
-    box: float = 0.0
+    box: Share = 0.0
     """Share that starts from a filled bounding box as previous mask, half of them without a
     click."""
-    moved: float = 0.0
+    moved: Share = 0.0
     """Share that starts from the true mask as a neighbouring frame has it, clicked inside both.
     What these four shares leave starts with several clicks at once."""
-    centre: float = 0.6
+    centre: Share = 0.6
     """Share of first clicks at the deepest pixel of the object, where the click robot starts."""
-    drop_previous: float = 0.1
+    drop_previous: Share = 0.1
     """Probability that a round does not see the previous mask."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        starts = self.single + self.correction + self.box + self.moved
+        names = "clicks.single + clicks.correction + clicks.box + clicks.moved"
+        _require(starts <= 1, names, starts, "<= 1")
+        _require(sum(self.rounds) > 0, "clicks.rounds", self.rounds, "one positive probability")
+        return self
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class LossConfig:
     kind: Literal["focal", "cross-entropy"] = "focal"
-    coarse: float = 0.4
+    coarse: Amount = 0.4
     """Weight of the coarse probability's cross-entropy."""
-    fine: float = 1.0
+    fine: Amount = 1.0
     """Weight of the fine probability's loss; 0 trains without the fine decoder."""
-    clicks: float = 0.2
+    clicks: Amount = 0.2
     """Weight of the cross-entropy in the neighbourhood of the clicks."""
-    hints: float = 1.0
+    hints: Amount = 1.0
     """Weight of the difference to what the teacher's decoder reads from its encoder."""
-    cores: float = 1.0
+    cores: Amount = 1.0
     """Weight of the cores' loss against the foreground's, without clicks."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class OptimizerConfig:
     kind: Literal["adamw", "sgd"] = "adamw"
-    rate: float = 1e-3
-    encoder_rate: float = 1e-4
-    encoder_every: int = 1
+    rate: Amount = 1e-3
+    encoder_rate: Amount = 1e-4
+    encoder_every: Count = 1
     """The encoder is trained in each so manieth step only; the others cost a third less."""
-    weight_decay: float = 1e-4
-    momentum: float = 0.9
+    weight_decay: Amount = 1e-4
+    momentum: Share = 0.9
     """Of SGD."""
-    warm_up: float = 0.02
+    warm_up: Share = 0.02
     """Share of the run over which the rate rises from 0."""
-    cosine: bool = True
+    cosine: StrictBool = True
     """Whether the rate then falls to a hundredth."""
-    clip: float = 1.0
+    clip: Amount = 1.0
     """Largest norm of the gradient; 0 switches clipping off."""
-    ema: float = 0.998
+    ema: Share = 0.998
     """Decay of the averaged weights that are validated and shipped; 0: none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class ValidationConfig:
-    every_minutes: float = 10.0
-    images: int = 30
+    every_minutes: Amount = 10.0
+    images: Count = 30
     """Of each validation pack."""
-    clicks: int = 5
+    clicks: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class RunConfig:
-    minutes: float = 60.0
-    steps: int = 0
+    minutes: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] = 60.0
+    steps: Annotated[int, Field(strict=True, ge=0, le=10**12)] = 0
     """Ends the run after so many steps; 0: only the minutes count."""
-    seed: int = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     precision: str = "auto"
     """As Lightning Fabric names it. ``auto``: ``bf16-mixed`` where the device multiplies
     bfloat16 in hardware, ``32-true`` elsewhere."""
     accelerator: str = "auto"
-    devices: int = 1
+    devices: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """GPUs, or processes on the CPU. On a CPU that others use too, processes of one
     thread each pass more images than one process with as many threads, whose every
     operation waits for its slowest thread."""
-    threads: int = 0
+    threads: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
     """Of each process; 0: as many as torch likes."""
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: Amount = 5.0
     compile: tuple[str, ...] = ()
     """Submodules to compile, by name. It pays where little is convolved and much is done
     pixel by pixel: the fine decoder of the BRS networks is three times faster on a CPU."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_KNOWN_KEYS_ONLY)
 class TrainingConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -166,6 +191,13 @@ class TrainingConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        crops, devices = self.data.crops_per_step, self.run.devices
+        allowed = f"a multiple of run.devices, {devices}"
+        _require(crops % devices == 0, "data.crops_per_step", crops, allowed)
+        return self
 
 
 def load_config(path: str | Path) -> TrainingConfig:
@@ -229,71 +261,38 @@ def _merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]
 
 def parse_config(table: Mapping[str, Any]) -> TrainingConfig:
     """Turn nested tables into a `TrainingConfig`; see `load_config`."""
-    config: TrainingConfig = _build(TrainingConfig, table, "")
-    for name, (least, most) in RANGES.items():
-        section, key = name.split(".")
-        for number in _numbers(getattr(getattr(config, section), key)):
-            allowed = f"{least:g} or more" if most == LARGEST else f"{least:g} to {most:g}"
-            _require(least <= number <= most, name, number, allowed)
-    data, clicks = config.data, config.clicks
-    _require(bool(data.crop_sizes), "data.crop_sizes", data.crop_sizes, "at least one size")
-    for size in data.crop_sizes:
-        _require(min(size) >= 32, "data.crop_sizes", size, "32 pixels or more")
-        _require(max(size) <= 4096, "data.crop_sizes", size, "4096 pixels at most")
-    _require(data.zoom + data.whole <= 1, "data.zoom + data.whole", data.zoom + data.whole, "<= 1")
-    starts = clicks.single + clicks.correction + clicks.box + clicks.moved
-    _require(starts <= 1, "clicks.single + clicks.correction + clicks.box + clicks.moved",
-             starts, "<= 1")  # fmt: skip
-    _require(sum(clicks.rounds) > 0, "clicks.rounds", clicks.rounds, "one positive probability")
-    _require(data.crops_per_step % config.run.devices == 0, "data.crops_per_step",
-             data.crops_per_step, f"a multiple of run.devices, {config.run.devices}")  # fmt: skip
-    return config
+    try:
+        return TypeAdapter(TrainingConfig).validate_python(table)
+    except ValidationError as error:
+        raise ValueError(_explain(error.errors()[0])) from None
 
 
-def _numbers(value: Any) -> Iterable[float]:
-    """Those in one entry."""
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, tuple) else (value,)
+# Where pydantic speaks of Python, what TOML calls it.
+_ALLOWED = {
+    "dataclass_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "too_short": "at least one",
+    "missing": "2 values",
+    "too_long": "2 values",
+}
+
+
+def _explain(problem: ErrorDetails) -> str:
+    """One line: which key, its value, and what is allowed."""
+    if problem["type"] == "value_error":  # from the checks of several values above
+        return str(problem["ctx"]["error"])
+    # Of a list, its key alone: the value tells which entry it is.
+    name = ".".join(step for step in problem["loc"] if isinstance(step, str))
+    if problem["type"] == "unexpected_keyword_argument":
+        section = TrainingConfig()
+        for step in problem["loc"][:-1]:
+            section = getattr(section, str(step))
+        return f"unknown key {name}: allowed are {sorted(each.name for each in fields(section))}"
+    allowed = _ALLOWED.get(problem["type"], problem["msg"].removeprefix("Input should be "))
+    return f"{name} = {reprlib.repr(problem['input'])}: allowed is {allowed}"
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
         raise ValueError(f"{name} = {value!r}: allowed is {allowed}")
-
-
-def _build(kind: type, table: Mapping[str, Any], prefix: str) -> Any:
-    hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind)}
-    for key in table:
-        if key not in known:
-            raise ValueError(f"unknown key {prefix}{key}: allowed are {sorted(known)}")
-    return kind(
-        **{key: _convert(hints[key], value, f"{prefix}{key}") for key, value in table.items()}
-    )
-
-
-def _convert(hint: Any, value: Any, name: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{name} = {value!r}: allowed is a table")
-        return _build(hint, value, f"{name}.")
-    if origin is Literal:
-        _require(value in arguments, name, value, f"one of {list(arguments)}")
-        return value
-    if origin is tuple:
-        _require(isinstance(value, list), name, value, "a list")
-        if arguments[-1] is Ellipsis:
-            return tuple(_convert(arguments[0], item, name) for item in value)
-        _require(len(value) == len(arguments), name, value, f"{len(arguments)} values")
-        return tuple(_convert(a, item, name) for a, item in zip(arguments, value, strict=True))
-    if origin is not None and not isinstance(hint, UnionType):  # Mapping[str, float]
-        _require(isinstance(value, Mapping), name, value, "a table")
-        return {key: _convert(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        _require(abs(value) <= LARGEST, name, value, f"{LARGEST:g} at most")
-        return float(value)
-    if type(value) is not hint:
-        raise ValueError(f"{name} = {value!r}: allowed is a value of type {hint.__name__}")
-    return value

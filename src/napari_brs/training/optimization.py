@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from .config import OptimizerConfig
 
@@ -58,23 +58,22 @@ def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["rate"] * factor
 
 
-class Average:
-    """Exponential moving average of all parameters and running statistics.
+def make_average(
+    network: nn.Module, decay: float, device: torch.device | None = None
+) -> AveragedModel:
+    """Exponential moving average of all parameters and running statistics, in eval mode.
 
-    The decay starts low, so that the first steps are forgotten soon:
+    The decay starts low, so that the first steps are forgotten soon: after t updates it is
     min(decay, (1 + t) / (10 + t)).
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self._decay = decay
+    def follow(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        if not current.is_floating_point():
+            return current
+        # In tensors: a number would make the host wait for the GPU at every parameter.
+        share = 9 / (10 + torch.as_tensor(updates))
+        return average.lerp(current, share.clamp(min=1 - decay).to(average))
 
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        keep = min(self._decay, (1 + step) / (10 + step))
-        mine = self.network.state_dict()
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                mine[name].lerp_(value, 1 - keep)
-            else:
-                mine[name].copy_(value)
+    averaged = AveragedModel(network, device, avg_fn=follow, use_buffers=True)
+    averaged.eval().requires_grad_(False)
+    return averaged

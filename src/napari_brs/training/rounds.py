@@ -25,7 +25,7 @@ from .click_sampling import (
     spoil,
 )
 from .config import ClickConfig, LossConfig
-from .data import Crop
+from .crops import Crop
 from .hints import Teacher
 from .losses import cross_entropy_loss, normalized_focal_loss
 

@@ -14,7 +14,8 @@ from napari_brs.metrics import iou
 from napari_brs.networks.unet import SegmentationNetwork
 
 from .config import LossConfig
-from .data import Crop, Item
+from .crops import Crop
+from .items import Item
 from .losses import cross_entropy_loss, dice_loss
 from .rounds import Step
 

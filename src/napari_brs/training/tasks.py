@@ -15,8 +15,8 @@ from napari_brs.networks.brs import BRSNetwork
 from napari_brs.networks.unet import SegmentationNetwork
 
 from .config import ModelConfig, TrainingConfig
-from .data import Item
 from .hints import Teacher
+from .items import Item
 from .rounds import ClickRounds
 from .segmentation import WholeImage, foreground_ious, spread
 from .validation import choose_objects, click_ious

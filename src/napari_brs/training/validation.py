@@ -12,7 +12,7 @@ from napari_brs.brs.segmenter import BRSSegmenter
 from napari_brs.networks.base import InteractiveNetwork
 from napari_brs.robot import click_through
 
-from .data import Item
+from .items import Item
 
 MIN_AREA = 100
 

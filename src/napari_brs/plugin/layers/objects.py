@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
@@ -116,6 +116,68 @@ def find_label(layer: Labels, label: int, position: Position) -> Mask:
         here = Mask.of(read_plane(layer, position, *band.slices) == label, band, found.shape)
         found = found.union(here) if here else found
     return found
+
+
+def masks_in(
+    layer: Labels,
+    position: Position,
+    labels: Iterable[int] | None = None,
+    region: Box | None = None,
+) -> dict[int, Mask]:
+    """The objects of a plane, by id.
+
+    Parameters
+    ----------
+    layer : Labels
+    position : Position
+    labels : iterable of int, optional
+        Only those of these ids.
+    region : Box, optional
+        Only as far as they lie in it.
+    """
+    from scipy import ndimage
+
+    shape = plane_shape(layer.data.shape, position)
+    region = region or Box(0, 0, *shape)
+    plane = read_plane(layer, position, *region.slices)
+    wanted = np.unique(plane) if labels is None else np.intersect1d(plane, np.array([*labels]))
+    wanted = wanted[wanted > 0]
+    if not wanted.size:
+        return {}
+    numbers = np.searchsorted(wanted, plane).clip(0, wanted.size - 1)
+    numbers = np.where(wanted[numbers] == plane, numbers + 1, 0)
+    found = {}
+    for number, slices in enumerate(ndimage.find_objects(numbers), start=1):
+        rows, columns = slices
+        box = Box(rows.start, columns.start, rows.stop, columns.stop)
+        box = box.shifted(region.top, region.left)
+        found[int(wanted[number - 1])] = Mask.of(numbers[slices] == number, box, shape)
+    return found
+
+
+def write_frame(layer: Labels, position: Position, masks: Mapping[int, Mask]) -> Written:
+    """Give several objects other pixels in a plane; those of all other objects stay.
+
+    Parameters
+    ----------
+    layer : Labels
+        Written through ``data_setitem``, so that it enters the layer's own undo.
+    position : Position
+    masks : mapping
+        Id -> Mask.
+    """
+    before = read_plane(layer, position)
+    after = np.where(np.isin(before, [*masks]), 0, before).astype(before.dtype)
+    for label, mask in masks.items():
+        window = after[mask.box.slices]
+        window[mask.pixels & (window == 0)] = label
+    changed = Mask.of(after != before)
+    indices = image_pixels(changed, position)
+    rows, columns = changed.nonzero()
+    old, new = before[rows, columns].copy(), after[rows, columns]
+    if new.size:
+        layer.data_setitem(indices, new)
+    return Written(layer, indices, old, new, (position,), tuple(layer.data.shape))
 
 
 def read_plane(

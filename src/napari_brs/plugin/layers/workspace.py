@@ -21,15 +21,17 @@ from napari_brs.plugin.layers.objects import (
     is_writable,
     next_label,
     read_plane,
+    write_frame,
     write_instances,
     write_object,
 )
 from napari_brs.plugin.layers.planes import shown_mask, spatial_shape
 from napari_brs.plugin.layers.points import merge_clicks, read_clicks, show_clicks
+from napari_brs.plugin.layers.steps import changed_plane, written_between
 from napari_brs.plugin.predictions import Predictions
 from napari_brs.plugin.size_hint import NEAR, lengths_of
 from napari_brs.plugin.text import MESSAGES
-from napari_brs.session import ObjectState, Position, Session, State
+from napari_brs.session import ObjectState, Position, Session
 
 
 class Workspace(LayerSet):
@@ -251,10 +253,42 @@ class Workspace(LayerSet):
                     count += 1
         return count
 
-    def open(self, key: int) -> None:
-        """Give the clicks to an object again, with the pixels it has by now."""
+    def write_frame(self, position: Position, masks: Mapping[int, Mask], same_step: bool) -> None:
+        """Write followed objects into a plane.
+
+        Parameters
+        ----------
+        position : Position
+        masks : mapping
+            Id -> Mask.
+        same_step : bool
+            Whether undo takes it back together with the frame before.
+
+        Raises
+        ------
+        ValueError
+            If the objects layer cannot be written to.
+        """
+        assert self.objects is not None
+        if not is_writable(self.objects):
+            raise ValueError(MESSAGES["not editable"].format(name=self.objects.name))
+        written = write_frame(self.objects, position, masks)
+        self.session.note_written(position, written, same_step)
+
+    def open(self, key: int, position: Position | None = None) -> None:
+        """Give the clicks to an object again, with the pixels it has by now.
+
+        Parameters
+        ----------
+        key : int
+        position : Position, optional
+            A plane to correct it in, in which it may have been followed to.
+        """
         found = self.session.state.objects[key]
-        self.session.open(key, self._changed_masks(found))
+        masks = dict(self._changed_masks(found))
+        if position is not None and position not in found.planes and self.objects is not None:
+            masks[position] = find_label(self.objects, found.label or 0, position)
+        self.session.open(key, masks)
 
     def label_at(self, position: Position, click: Click) -> int:
         """Id of the finished object at a click; 0 if there is none."""
@@ -270,7 +304,7 @@ class Workspace(LayerSet):
         label = self.label_at(position, click)
         known = self.session.find_label(label)
         if known is not None:
-            self.open(known.key)
+            self.open(known.key, position)
         elif label:
             assert self.objects is not None
             self.session.open_mask(label, position, find_label(self.objects, label, position))
@@ -342,41 +376,16 @@ class Workspace(LayerSet):
         """
         before = self.session.state
         self.session.undo()
-        for old, new in _written(before, self.session.state):
+        for old, new in written_between(before, self.session.state):
             if old is not None and old is not new:
                 old.take_back()
-        return _changed_plane(before, self.session.state)
+        return changed_plane(before, self.session.state)
 
     def redo(self) -> Position | None:
         """Go forward again; as `undo`."""
         before = self.session.state
         self.session.redo()
-        for old, new in _written(before, self.session.state):
+        for old, new in written_between(before, self.session.state):
             if new is not None and new is not old:
                 new.put_back()
-        return _changed_plane(before, self.session.state)
-
-
-def _written(before: State, after: State) -> list[tuple[Written | None, Written | None]]:
-    def written(state: State, key: int) -> Written | None:
-        found = state.objects.get(key)
-        return None if found is None else found.written
-
-    keys = {*before.objects, *after.objects}
-    by_network = {*before.written, *after.written}
-    return [
-        *((written(before, key), written(after, key)) for key in keys),
-        *((before.written.get(step), after.written.get(step)) for step in by_network),
-    ]
-
-
-def _changed_plane(before: State, after: State) -> Position | None:
-    for position, _ in {*before.written} ^ {*after.written}:
-        return position
-    nothing = ObjectState(-1)
-    for key in {*before.objects, *after.objects}:
-        old, new = before.objects.get(key, nothing), after.objects.get(key, nothing)
-        for position in {*old.planes, *new.planes}:
-            if old.plane(position) is not new.plane(position):
-                return position
-    return None
+        return changed_plane(before, self.session.state)

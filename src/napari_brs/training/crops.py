@@ -1,35 +1,26 @@
-"""Crops of dataset packs with several objects each, a pure function of seed and number."""
+"""Crops of an image with several of its objects: cut, scaled, flipped and augmented."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Container, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_dilation, find_objects
+from scipy.ndimage import binary_dilation
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from napari_brs.brs.zoom import first_view
-from napari_brs.io.packs import DatasetPack
-from napari_brs.labels import object_cores
 from napari_brs.masks import Box
 
 from .augment import augment
 from .config import DataConfig
+from .items import Item
 
 # What normalises to zero, so that borders look like the networks' own padding.
 _BORDER_RGB = (123.68, 116.779, 103.939)
 _SCALES = (1 / 6, 4.0)
-_TRIES = 10
 # Pixels between two masks that count as touching.
 _TOUCHING = 3
 
@@ -44,178 +35,6 @@ class Crop(NamedTuple):
     foreground and its cores (``data.targets``)."""
     valid: Tensor
     """(H, W) bool; False where pixels count for nothing."""
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """A decoded image with its objects."""
-
-    image: NDArray[np.uint8]
-    labels: NDArray[Any]
-    """Instance ids; the highest value of the type marks ignored pixels."""
-    objects: tuple[tuple[int, int, int, int, int], ...]
-    """(id, top, left, bottom, right) of each object."""
-    areas: NDArray[np.int64]
-    source: str
-
-    @property
-    def ignored(self) -> NDArray[np.bool_]:
-        """Pixels that count for nothing."""
-        mask: NDArray[np.bool_] = self.labels == np.iinfo(self.labels.dtype).max
-        return mask
-
-    @cached_property
-    def foreground(self) -> NDArray[np.bool_]:
-        """All objects together."""
-        mask: NDArray[np.bool_] = (self.labels > 0) & ~self.ignored
-        return mask
-
-    @cached_property
-    def cores(self) -> NDArray[np.bool_]:
-        """What tells the objects apart; see `object_cores`."""
-        return object_cores(np.where(self.ignored, 0, self.labels).astype(np.int32))
-
-
-def read_items(packs: Iterable[DatasetPack], skip: Container[str] = ()) -> list[Item]:
-    """Decode packs into memory, without the sources in ``skip``.
-
-    Warns
-    -----
-    UserWarning
-        With the names of the masks that have no object; they are left out.
-
-    Raises
-    ------
-    ValueError
-        Before any training: a list of every file that cannot be used, and why
-        (unreadable, sizes that differ), or the packs that have no objects at all.
-    """
-    items: list[Item] = []
-    problems: list[str] = []
-    empty: list[str] = []
-    for pack in packs:
-        names = [name for name in pack.names if _source(name) not in skip]
-        with ThreadPoolExecutor() as threads:
-            read = list(threads.map(partial(_read, pack), names))
-        problems += [item for item in read if isinstance(item, str)]
-        usable = [item for item in read if isinstance(item, Item)]
-        items += (item for item in usable if item.objects)
-        empty += (f"{pack.name}: {name}" for name, item in zip(names, read, strict=True)
-                  if isinstance(item, Item) and not item.objects)  # fmt: skip
-        if not any(item.objects for item in usable):
-            problems.append(f"{pack.name}: no image with an object")
-    if problems:
-        raise ValueError("the training data cannot be used:\n" + _shorten(problems))
-    if empty:
-        warnings.warn("masks without objects are left out:\n" + _shorten(empty), stacklevel=2)
-    return items
-
-
-def _read(pack: DatasetPack, name: str) -> Item | str:
-    """An image of a pack, or why it cannot be used."""
-    try:
-        sample = pack.read(name)
-    except ValueError as error:
-        return str(error)
-    return _make_item(sample.image, sample.labels, sample.ignore, name)
-
-
-def _shorten(lines: list[str]) -> str:
-    more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
-    return "\n".join(lines[:20] + more)
-
-
-def _make_item(
-    image: NDArray[np.uint8], labels: NDArray[np.int32], ignore: NDArray[np.bool_], name: str
-) -> Item:
-    kind = np.uint8 if labels.max() < 255 else np.uint16
-    objects = tuple(
-        (number, rows.start, columns.start, rows.stop, columns.stop)
-        for number, (rows, columns) in enumerate(
-            (box or (slice(0, 0), slice(0, 0)) for box in find_objects(labels)), 1
-        )
-        if rows.stop > rows.start
-    )
-    areas = np.bincount(labels.ravel())[[number for number, *_ in objects]]
-    stored = labels.astype(kind)
-    stored[ignore] = np.iinfo(kind).max
-    return Item(image, stored, objects, areas, _source(name))
-
-
-def _source(name: str) -> str:
-    return name.split("-", 1)[0] if "-" in name else ""
-
-
-class Crops(Dataset[Crop]):
-    """Crop ``i`` is the same in every run with one seed; crops of one step share a size.
-
-    Sources are drawn by weight, and within a source objects by their size: a
-    size (a doubling of the side length) in proportion to the square root of
-    the objects that have it, so that sizes that are rare are seen.
-
-    Parameters
-    ----------
-    items : list of Item
-    config : DataConfig
-    seed : int
-    """
-
-    def __init__(self, items: list[Item], config: DataConfig, seed: int) -> None:
-        self._items, self._config, self._seed = items, config, seed
-        sources = sorted({item.source for item in items})
-        self._tables: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-        weights = []
-        for source in sources:
-            members = [i for i, item in enumerate(items) if item.source == source]
-            pairs = np.array([(i, k) for i in members for k in range(len(items[i].objects))])
-            areas = np.concatenate([items[i].areas for i in members])
-            _, size, counts = np.unique(
-                np.floor(np.log2(areas) / 2), return_inverse=True, return_counts=True
-            )
-            self._tables.append((pairs, _cumulative(counts[size] ** -0.5)))
-            weights.append(config.source_weights.get(source, len(members) ** 0.5))
-        if sum(weights) <= 0:
-            raise ValueError(f"data.source_weights leaves nothing to train on of {sources}")
-        self._sources = _cumulative(np.array(weights, float))
-
-    def __getitem__(self, index: int) -> Crop:
-        config = self._config
-        step = index // config.crops_per_step
-        sizes = config.crop_sizes
-        shape = sizes[np.random.default_rng((self._seed, step)).integers(len(sizes))]
-        rng = np.random.default_rng((self._seed, step, 1 + index % config.crops_per_step))
-        for _ in range(_TRIES):
-            pairs, weights = self._tables[_draw(self._sources, rng)]
-            i, k = pairs[_draw(weights, rng)]
-            crop = make_crop(self._items[i], k, shape, config, rng)
-            if crop is not None:
-                return crop
-        raise ValueError(
-            f"{_TRIES} crops in a row show no object of {config.min_pixels} pixels "
-            "(data.min_pixels)"
-        )
-
-
-class Order:
-    """Numbers of the crops of one process, from a step on, for as long as they are asked for.
-
-    Parameters
-    ----------
-    first_step : int
-    crops_per_step : int
-        Of all processes together.
-    rank, world : int
-        This process, and how many there are.
-    """
-
-    def __init__(self, first_step: int, crops_per_step: int, rank: int = 0, world: int = 1) -> None:
-        self._first_step, self._crops_per_step = first_step, crops_per_step
-        self._share = range(rank * crops_per_step // world, (rank + 1) * crops_per_step // world)
-
-    def __iter__(self) -> Iterator[int]:
-        for step in count(self._first_step):
-            for slot in self._share:
-                yield step * self._crops_per_step + slot
 
 
 def make_crop(
@@ -388,12 +207,3 @@ def _visible(
     share[target] = 0
     others = np.flatnonzero(share >= 0.5)
     return [target, *rng.permutation(others).tolist()]
-
-
-def _cumulative(weights: NDArray[Any]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = np.cumsum(weights) / weights.sum()
-    return total
-
-
-def _draw(cumulative: NDArray[np.float64], rng: np.random.Generator) -> int:
-    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
