@@ -72,7 +72,7 @@ class Replay:
         elif what == "push":
             history.push(self._state(record, history.state))
         elif what == "join":
-            history.state = self._state(record, history.state)
+            history.extend(self._state(record, history.state))
         elif what == "drop":
             history.state = history.past.pop()
         elif what == "undo":

@@ -17,8 +17,9 @@ from napari_brs.io.history_replay import Replay
 from napari_brs.io.journal import Record, read_journal
 from napari_brs.io.label_records import label_type, put_box
 from napari_brs.io.session_models import ImagePart
+from napari_brs.io.track_records import put_tracks
 from napari_brs.masks import Mask
-from napari_brs.session import PlaneState, State
+from napari_brs.session import PlaneState, State, Track
 
 REST = 0.0005
 """Seconds after each batch in which another thread may run."""
@@ -37,6 +38,8 @@ class Restored:
         What models predicted for the planes.
     labels : array or None
         Of the image's shape, as they were; None if there were none.
+    tracks : dict
+        Of objects that were followed: axis -> id -> `Track`.
     settings : dict
     kept : bool
         Whether it is a copy that the user saved, to stay as it is.
@@ -50,6 +53,7 @@ class Restored:
     future: list[State]
     made: dict[PlaneState, Made] = field(repr=False)
     labels: NDArray[np.integer[Any]] | None = field(repr=False)
+    tracks: dict[int, dict[int, Track]] = field(repr=False)
     settings: dict[str, Any]
     kept: bool
     torn: bool
@@ -89,6 +93,7 @@ def restore(
         image = ImagePart.model_validate(content.header.get("image"))
         replay = Replay(image.shape, to_written)
         labels: NDArray[Any] | None = None
+        tracks: dict[int, dict[int, Track]] = {}
         settings: dict[str, Any] = {}
         for batch in content.batches:
             for record in batch:
@@ -97,6 +102,8 @@ def restore(
                     if labels is None or labels.dtype != label_type(record):
                         labels = np.zeros(image.shape, label_type(record))
                     put_box(labels, record)
+                elif what == "tracks":
+                    put_tracks(tracks, record, image.shape)
                 elif what == "settings":
                     settings = dict(record["values"])
                 elif not replay.take(record):
@@ -115,6 +122,7 @@ def restore(
         list(history.future),
         dict(made),
         labels,
+        tracks,
         settings,
         content.header.get("kept") is True,
         content.torn,

@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 from pydantic import ValidationError
 
-from napari_brs.io.atomic import LONGEST_NAME, write_text
+from napari_brs.io.atomic import LONGEST_NAME, is_partial, write_text
 from napari_brs.io.journal import read_header
 from napari_brs.io.locks import Holder, Lock, holder
 from napari_brs.io.session_models import ImagePart
@@ -130,7 +130,7 @@ def find(image: ImagePart) -> list[Found]:
     ending = f"*.{image.digest[:_DIGITS]}*{SUFFIX}"
     for folder in _folders(image):
         with suppress(OSError):
-            places.update(folder.glob(ending))
+            places.update(one for one in folder.glob(ending) if not is_partial(one))
     with suppress(OSError):
         for note in (data_folder() / "recent").glob(f"{image.digest[:_DIGITS]}-*"):
             places.add(Path(note.read_text(encoding="utf-8")))

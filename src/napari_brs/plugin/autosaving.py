@@ -15,6 +15,7 @@ from napari_brs.plugin.background import OnMain
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.engine import Done, Job, SegmentJob
 from napari_brs.plugin.events import Events
+from napari_brs.plugin.following import Following
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.layers.workspace import Workspace
 from napari_brs.plugin.saved_work import SavedWork
@@ -23,7 +24,7 @@ from napari_brs.plugin.saved_work import SavedWork
 class Autosaving:
     """Has all that is done in a viewer saved, from the first change on an image."""
 
-    def __init__(self, context: Context, jobs: Jobs, events: Events) -> None:
+    def __init__(self, context: Context, jobs: Jobs, events: Events, following: Following) -> None:
         self._context = context
         self._saved: dict[Workspace, SavedWork] = {}
         self._waiting = False
@@ -32,6 +33,7 @@ class Autosaving:
         context.changed.connect(lambda _: self._on_changed())
         context.layer_added.connect(self._on_layer_added)
         jobs.done.connect(self._on_done)
+        following.noted.connect(self._on_tracks)
         events.objects_written.connect(self._on_written)
         events.labels_changed.connect(self._on_labels)
         events.layer_removed.connect(self._on_removed)
@@ -77,6 +79,10 @@ class Autosaving:
             for saved in self._saved.values():
                 if saved.work.predictions is job.predictions:
                     saved.note_prediction(job.plane, job.model, done.prediction.packed)
+
+    def _on_tracks(self, axis: int, frame: int) -> None:
+        if self.now is not None:
+            self.now.note_tracks(axis, frame)
 
     def _on_written(self, layer: Layer, box: Any) -> None:
         for saved in self._saved.values():

@@ -93,7 +93,7 @@ class Controller:
         self.history = History(context, jobs, events)
         self.whole_images = WholeImages(context, jobs, self.features)
         self.layer_changes = LayerChanges(context, jobs, events, self.features)
-        self.autosaving = Autosaving(context, jobs, events)
+        self.autosaving = Autosaving(context, jobs, events, self.following)
         self.resuming = Resuming(context, jobs, self.autosaving)
         self.session_files = SessionFiles(
             context, self.autosaving, self.resuming, self.set_image_layer

@@ -145,6 +145,9 @@ class Resuming:
                 work.predictions.put(plane, model, mask)
         session = work.session
         session.resume(restored.past, restored.state, restored.future)
+        work.tracks.clear()
+        for axis, tracks in restored.tracks.items():
+            work.tracks[axis].put(tracks)
         self._autosaving.go_on(work, place)
         self._offers.pop(work, None)
         self._loaded.add(work)

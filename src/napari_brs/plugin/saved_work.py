@@ -30,13 +30,14 @@ from napari_brs.io.label_records import (
 from napari_brs.io.saver import Change, Saver, Snapshot
 from napari_brs.io.session_models import ImagePart
 from napari_brs.io.session_places import Place, claim, claim_again, identify
+from napari_brs.io.track_records import tracks_record
 from napari_brs.masks import Mask
 from napari_brs.plugin.layers.objects import Written
 from napari_brs.plugin.layers.workspace import Workspace
 from napari_brs.plugin.predictions import Made as Predicted
 from napari_brs.plugin.state import Settings
 from napari_brs.session import Change as HistoryChange
-from napari_brs.session import PlaneState, State
+from napari_brs.session import PlaneState, State, Track
 
 Slices = tuple[slice, ...]
 
@@ -107,6 +108,12 @@ class SavedWork:
     def note_labels(self, box: Slices | None) -> None:
         """Know that labels in a box may be others now, or anywhere."""
         self._boxes.append(box or tuple(slice(0, size) for size in self.work.session.shape))
+        self._on_change()
+
+    def note_tracks(self, axis: int, frame: int) -> None:
+        """Know that more is known of followed objects in a frame along an axis."""
+        there = self.work.tracks[axis].at(frame)
+        self._changes.append(partial(_tracks_batch, axis, there))
         self._on_change()
 
     def note_settings(self) -> None:
@@ -212,11 +219,15 @@ class SavedWork:
         settings = self._all_settings()
         past, state, future = list(history.past), history.state, list(history.future)
         predictions = work.predictions.all()
+        tracks = {axis: found.copies() for axis, found in work.tracks.items()}
         labels = self._labels()
 
         def batches() -> Iterator[Batch]:
             yield _settings_batch(settings)
             yield from recorder.snapshot(past, state, future, _masks(predictions))
+            for axis, of in tracks.items():
+                for label, track in of.items():
+                    yield _tracks_batch(axis, {label: track})
             if labels is not None:
                 for box in bands(tuple(labels.shape)):
                     values = np.asarray(labels[box])
@@ -277,6 +288,10 @@ def mask_of(prediction: Any) -> Mask:
 
 def _settings_batch(values: dict[str, Any]) -> Batch:
     return [{"is": "settings", "values": values}]
+
+
+def _tracks_batch(axis: int, tracks: Mapping[int, Track]) -> Batch:
+    return [tracks_record(axis, tracks)]
 
 
 def _box_batch(corner: Sequence[int], values: NDArray[np.integer]) -> Batch:
