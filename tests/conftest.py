@@ -69,6 +69,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's data folder: that of nobody, here and in processes that a test starts."""
+    import platformdirs
+
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda *_, **__: str(folder / "napari-brs"))
+    return folder / "napari-brs"
+
+
 class User:
     """Does with a viewer what people do: real Qt events on the canvas."""
 
@@ -299,6 +310,25 @@ def open_dock(viewer: Any) -> Iterator[Callable[[], Any]]:
 def dock(fake: Any, open_dock: Callable[[], Any]) -> Any:
     """The dock with the fake segmenter."""
     return open_dock()
+
+
+@pytest.fixture
+def another(fake: Any, qapp: Any) -> Iterator[Callable[[], Any]]:
+    """Makes controllers, each of a further viewer without a window."""
+    from napari.components import ViewerModel
+
+    from napari_brs.plugin.controller import Controller
+
+    made = []
+
+    def make() -> Any:
+        made.append(Controller(ViewerModel()))
+        return made[-1]
+
+    yield make
+    for controller in made:
+        controller.close()
+        controller.wait(30)
 
 
 @pytest.fixture

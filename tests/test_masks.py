@@ -56,6 +56,7 @@ def test_sets_of_pixels_are_those_of_whole_masks(first: np.ndarray, second: np.n
     one, two = Mask.of(first), Mask.of(second)
     np.testing.assert_array_equal(one.union(two).full(), first | second)
     np.testing.assert_array_equal(one.difference(two).full(), first & ~second)
+    np.testing.assert_array_equal(one.symmetric_difference(two).full(), first ^ second)
     changed = one.changed(two)
     assert (changed if changed.height else None) == Box.around(first ^ second)
     assert (one == two) == np.array_equal(first, second)

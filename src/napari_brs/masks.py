@@ -206,6 +206,11 @@ class Mask:
         """The pixels that are not the other's."""
         return Mask.of(self.pixels & ~other.read(self.box), self.box, self.shape)
 
+    def symmetric_difference(self, other: Mask) -> Mask:
+        """The pixels that only one of both has; with either of them, it gives the other."""
+        box = self._around_both(other)
+        return Mask.of(self.read(box) ^ other.read(box), box, self.shape)
+
     def changed(self, other: Mask) -> Box:
         """Smallest box around the pixels that only one of them has; of height 0 if none."""
         box = self._around_both(other)

@@ -14,9 +14,9 @@ from napari_brs.image import Channel
 from napari_brs.io.images import read_plane
 from napari_brs.io.labels import check_labels_path, read_labels, write_labels
 from napari_brs.io.outputs import check_outputs
-from napari_brs.io.session_models import MaskPart, PlanePart, SessionPart
+from napari_brs.io.session_models import PlanePart, SessionPart
 from napari_brs.io.sessions import labels_digest, read_session, to_session
-from napari_brs.masks import Box, Mask
+from napari_brs.masks import Mask
 from napari_brs.prompts.box import predict
 from napari_brs.segmenters import Segmenter, open_segmenter
 from napari_brs.session import PlaneState, Position
@@ -139,13 +139,9 @@ def _mask(
                 box=state.box,
             )
         given = Mask.empty(shape) if previous is None else getattr(previous, "packed", previous)
-    return given if kept.difference is None else _without_difference(given, kept.difference)
-
-
-def _without_difference(given: Mask, difference: MaskPart) -> Mask:
-    other = difference.mask(given.shape)
-    box: Box = given.box.union(other.box) if given and other else (given or other).box
-    return Mask.of(given.read(box) ^ other.read(box), box, given.shape)
+    if kept.difference is None:
+        return given
+    return given.symmetric_difference(kept.difference.mask(given.shape))
 
 
 def _image_of(part: SessionPart, session: Path) -> Path:

@@ -70,6 +70,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file is one that `atomic` has not finished, be its process alive or not."""
+    return re.fullmatch(r"\..*\.[0-9]+\.partial", path.stem) is not None
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
 

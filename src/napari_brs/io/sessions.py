@@ -202,8 +202,7 @@ def _plane_part(
     there = None if label is None or pixels is None else pixels(label, position)
     difference = None
     if there is not None and given is not None:
-        box = given.box.union(there.box) if given and there else (given or there).box
-        difference = Mask.of(given.read(box) ^ there.read(box), box, there.shape) or None
+        difference = there.symmetric_difference(given) or None
     return PlanePart(
         position=position,
         clicks=tuple((click.row, click.column, click.positive) for click in plane.clicks),

@@ -118,6 +118,7 @@ class Clicking:
             plane = session.set_clicks(position, plane.clicks)
         image = context.image_plane()
         session.model, session.threshold = settings.model, settings.threshold
+        session.refine = settings.refine
         session.contrast_limits = image.contrast_limits
         if plane.clicks:
             self._features.note(image, plane.clicks[0], plane.size_hint)

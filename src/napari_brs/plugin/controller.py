@@ -28,6 +28,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_brs.masks import Box
+from napari_brs.plugin.autosaving import Autosaving
 from napari_brs.plugin.clicking import Clicking
 from napari_brs.plugin.committing import Committing
 from napari_brs.plugin.completing import Completing
@@ -44,6 +45,8 @@ from napari_brs.plugin.layer_changes import LayerChanges
 from napari_brs.plugin.looking import Looking
 from napari_brs.plugin.napari_edge import plain
 from napari_brs.plugin.resolve import resolve
+from napari_brs.plugin.resuming import Resuming
+from napari_brs.plugin.session_files import SessionFiles
 from napari_brs.plugin.state import DockState, Settings
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.whole_images import WholeImages
@@ -90,6 +93,11 @@ class Controller:
         self.history = History(context, jobs, events)
         self.whole_images = WholeImages(context, jobs, self.features)
         self.layer_changes = LayerChanges(context, jobs, events, self.features)
+        self.autosaving = Autosaving(context, jobs, events, self.following)
+        self.resuming = Resuming(context, jobs, self.autosaving)
+        self.session_files = SessionFiles(
+            context, self.autosaving, self.resuming, self.set_image_layer
+        )
         self.actions: dict[str, Callable[[], Any]] = {
             "toggle_sign": self.toggle_sign,
             "segment": self.segment,
@@ -115,13 +123,16 @@ class Controller:
             "redo": self.redo,
             "undo_in_objects": self.history.undo_in_objects,
             "redo_in_objects": self.history.redo_in_objects,
+            "resume": self.resuming.resume,
             "show_keys": self.keys_wanted.emit,
         }
         self._releases: dict[Layer | None, Release] = {
             None: bind_keys(viewer, self.actions, "viewer")
         }
         self._model_before: str | None = None
-        context.resolve = partial(resolve, context, jobs, self.completing, self.following)
+        context.resolve = partial(
+            resolve, context, jobs, self.completing, self.following, self.session_files
+        )
         context.changed.connect(self.changed.emit)
         context.layer_added.connect(self._on_layer_added)
         context.layer_left.connect(self._on_layer_left)
@@ -329,20 +340,22 @@ class Controller:
             If it takes longer.
         """
         end = time.monotonic() + timeout
-        while self.jobs.busy:
+        while self.jobs.busy or self.resuming.busy or self.session_files.busy:
             if time.monotonic() > end:
                 raise TimeoutError(f"still busy after {timeout:g} s")
             QApplication.processEvents()
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Let go of the viewer; layers and session stay."""
+        """Let go of the viewer; layers and session stay, and are on the disk."""
         if not self.closed:
+            self.context.take_paint()
             self.context.closed = True
             self.jobs.close()
             self.clicking.close()
             self.features.close()
             self.events.close()
+            self.autosaving.close()
             for release in self._releases.values():
                 release()
 

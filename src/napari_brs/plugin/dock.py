@@ -29,6 +29,8 @@ from napari_brs.plugin.sections.image_section import ImageSection
 from napari_brs.plugin.sections.objects_section import ObjectsSection
 from napari_brs.plugin.sections.proposals_section import ProposalsSection
 from napari_brs.plugin.sections.section import Section, align, tooltip
+from napari_brs.plugin.sections.session_section import SessionSection
+from napari_brs.plugin.session_dialogs import ask_where_to_save, ask_which_to_load
 from napari_brs.plugin.state import DockState
 from napari_brs.plugin.text import CONTROLS, SIGNS
 
@@ -59,6 +61,7 @@ class Dock(QWidget):
             ObjectsSection(),
             ProposalsSection(),
             FramesSection(),
+            SessionSection(),
         )
         self._keys: KeysDialog | None = None
         self._handlers: dict[str, Callable[[Any], None]] = {
@@ -67,6 +70,7 @@ class Dock(QWidget):
             "object": self.controller.open_object,
             "frame": self.controller.following.show,
             "model": self._on_model,
+            "recent": self.controller.session_files.open,
             "sign": lambda sign: self.controller.set(positive=sign == SIGNS[0]),
         }
         self.status = QLabel()
@@ -138,6 +142,14 @@ class Dock(QWidget):
             path = ask_for_model(self)
             if path is not None:
                 self.controller.open_model(path)
+        elif name == "save_session":
+            path = ask_where_to_save(self, self.controller.image)
+            if path is not None:
+                self.controller.session_files.save(path)
+        elif name == "load_session":
+            path = ask_which_to_load(self, self.controller.image)
+            if path is not None:
+                self.controller.resuming.load(path)
         else:
             self.controller.actions[name]()
 

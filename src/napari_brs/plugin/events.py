@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from napari.layers import Image, Layer
 from napari.layers.base import ActionType
 from psygnal import Signal
@@ -59,6 +60,9 @@ class Events:
 
     objects_painted = Signal(bool)
     """(whether by the user, not by us) There was a stroke in the objects layer."""
+
+    objects_written = Signal(object, object)
+    """(Layer, box or None) Pixels of an objects layer are others a moment later; None: anywhere."""
 
     labels_changed = Signal()
     """The preview or the objects layer has another array."""
@@ -173,8 +177,18 @@ class Events:
     def _on_preview_paint(self, *_: Any) -> None:
         self.preview_painted.emit()
 
-    def _on_objects_paint(self, *_: Any) -> None:
+    def _on_objects_paint(self, event: Any) -> None:
         self.objects_painted.emit(not self._context.paused)
+        for change in event.value:
+            self.objects_written.emit(event.source, _box_of(change))
 
     def _on_labels(self, *_: Any) -> None:
         self.labels_changed.emit()
+
+
+def _box_of(change: Any) -> tuple[slice, ...]:
+    """Where a change of napari's own history lies: a box, or indices of single pixels."""
+    box = getattr(change, "slice_key", None)
+    if box is None:
+        box = tuple(slice(int(at.min()), int(at.max()) + 1) for at in map(np.asarray, change[0]))
+    return tuple(box)

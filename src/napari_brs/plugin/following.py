@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+
+from psygnal import Signal
 
 from napari_brs.masks import Mask
 from napari_brs.plugin.context import Context
@@ -17,7 +18,6 @@ from napari_brs.plugin.engine import Done, Job, Stepped
 from napari_brs.plugin.follow_job import FollowJob, LayerFrames, at
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.layers.objects import masks_in
-from napari_brs.plugin.layers.workspace import Workspace
 from napari_brs.plugin.state import DockState
 from napari_brs.plugin.text import MESSAGES
 from napari_brs.plugin.tracks import Run, Tracks
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 class Following:
     """Has objects followed, writes what is found, and knows which frames are doubtful."""
 
+    noted = Signal(int, int)
+    """(axis, frame): more is known of objects there."""
+
     def __init__(self, context: Context, jobs: Jobs) -> None:
         self._context = context
         self._jobs = jobs
-        self._tracks: WeakKeyDictionary[Workspace, dict[int, Tracks]] = WeakKeyDictionary()
         self._job: FollowJob | None = None
         self._began = 0.0
         self._frames = 0
@@ -53,9 +55,7 @@ class Following:
         if not axes:
             return None
         used = dims.last_used - (dims.ndim - image.ndim)
-        axis = used if used in axes else axes[0]
-        known = self._tracks.setdefault(work, {})
-        return known.setdefault(axis, Tracks(axis, shape[axis]))
+        return work.tracks[used if used in axes else axes[0]]
 
     def forward(self) -> None:
         """Follow the objects on display to the end."""
@@ -102,6 +102,7 @@ class Following:
         frame = tracks.frame_of(self._context.position)
         if tracks.was_followed(label, frame):
             tracks.set_keyframe(label, frame)
+            self.noted.emit(tracks.axis, frame)
             self._submit(tracks, [label], frame, (1, -1))
 
     def _follow(self, steps: tuple[int, ...]) -> None:
@@ -122,6 +123,7 @@ class Following:
             return
         for label in labels:
             tracks.set_keyframe(label, frame)
+        self.noted.emit(tracks.axis, frame)
         self._submit(tracks, labels, frame, steps)
 
     def _commit(self) -> bool:
@@ -187,6 +189,7 @@ class Following:
             context.say(str(error))
             return
         tracks.note(step.frame, step.confidence)
+        self.noted.emit(tracks.axis, step.frame)
         self._frames += 1
         rate = self._frames / max(1e-3, time.monotonic() - self._began)
         context.say(MESSAGES["followed"].format(frame=step.frame, rate=rate))

@@ -17,6 +17,7 @@ class History:
     def __init__(self, context: Context, jobs: Jobs, events: Events) -> None:
         self._context = context
         self._jobs = jobs
+        self._events = events
         self._strokes: dict[Layer, Strokes] = {}
         context.layer_left.connect(self._on_left)
         events.objects_painted.connect(self._on_stroke)
@@ -32,13 +33,17 @@ class History:
     def undo_in_objects(self) -> None:
         """Take back the last step of all, which may be a stroke in the objects layer."""
         work, strokes = self._context.work, self._strokes_now()
-        if work is not None and not (strokes and strokes.undo(work.session)):
+        if work is not None and strokes and strokes.undo(work.session):
+            self._events.objects_written.emit(work.objects, None)
+        else:
             self.undo()
 
     def redo_in_objects(self) -> None:
         """Do again what `undo_in_objects` took back."""
         work, strokes = self._context.work, self._strokes_now()
-        if work is not None and not (strokes and strokes.redo(work.session)):
+        if work is not None and strokes and strokes.redo(work.session):
+            self._events.objects_written.emit(work.objects, None)
+        else:
             self.redo()
 
     def _travel(self, forward: bool) -> None:

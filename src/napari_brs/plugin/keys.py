@@ -64,6 +64,7 @@ KEYS = (
     Key("Control-Shift-Z", "redo", "redo", ("viewer", "points", "preview", "objects")),
     # Labels layers end a polygon with it.
     Key("Escape", "cancel", "cancel; the best mask so far stays", ("viewer", "points")),
+    Key("Shift-R", "resume", "resume earlier work on this image"),
     Key("H", "show_keys", "show these keys"),
 )
 

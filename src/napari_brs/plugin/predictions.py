@@ -41,6 +41,10 @@ class Predictions:
             if distance >= UNDO_LIMIT:
                 self._made.pop(before, None)
 
+    def all(self) -> dict[PlaneState, dict[str, Made]]:
+        """State -> model -> what was made; the states are kept alive by it."""
+        return dict(self._made.items())
+
     def get(self, plane: PlaneState, model: str) -> Made | None:
         """What was made of exactly these clicks, or None."""
         return self._made.get(plane, {}).get(model)

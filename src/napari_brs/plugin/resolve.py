@@ -14,6 +14,7 @@ from napari_brs.plugin.context import Context
 from napari_brs.plugin.following import Following
 from napari_brs.plugin.jobs import Jobs
 from napari_brs.plugin.napari_edge import plain
+from napari_brs.plugin.session_files import SessionFiles
 from napari_brs.plugin.state import Choice, DockState
 from napari_brs.plugin.text import describe_object
 
@@ -24,7 +25,11 @@ def is_image(layer: Any) -> bool:
 
 
 def resolve(
-    context: Context, jobs: Jobs, completing: Completing, following: Following
+    context: Context,
+    jobs: Jobs,
+    completing: Completing,
+    following: Following,
+    session_files: SessionFiles,
 ) -> DockState:
     """What the dock shows now."""
     position, problems = status.problems(context)
@@ -43,7 +48,7 @@ def resolve(
     )
     confidences = [one.confidence for one in completing.proposals(state)]
     likely = sum(one >= settings.confidence for one in confidences)
-    state = replace(state, proposed=len(confidences), likely=likely)
+    state = replace(state, proposed=len(confidences), likely=likely, **session_files.shown())
     tracks = following.along(state)
     if tracks is not None and position is not None:
         frame = tracks.frame_of(position)

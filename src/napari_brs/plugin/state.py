@@ -82,6 +82,12 @@ class DockState:
     can_follow : bool
         Whether there are frames to follow objects through.
     can_clear, can_undo, can_redo : bool
+    resumable : str
+        How much earlier work there is on the image, and how old; empty if there is none.
+    saved : str
+        Whether the work is on the disk, or why not.
+    recent : tuple of Choice
+        Sessions, by their paths.
     """
 
     settings: Settings
@@ -109,6 +115,9 @@ class DockState:
     can_clear: bool = False
     can_undo: bool = False
     can_redo: bool = False
+    resumable: str = ""
+    saved: str = ""
+    recent: tuple[Choice, ...] = ()
 
     @property
     def can_segment(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from napari_brs.masks import Mask
 from napari_brs.plugin import text
 from napari_brs.plugin.context import Context
 from napari_brs.plugin.layers.planes import displayed_position
@@ -58,6 +59,8 @@ def line(
         parts.append(MESSAGES["hint"])
     elif plane.edited is not None:
         parts.append(MESSAGES["by hand" if plane.by_hand else "opened here"])
+    elif made is not None and isinstance(made.prediction, Mask):
+        parts.append(MESSAGES["as it was"])
     elif made is not None:
         prediction = made.prediction
         parts.append(

@@ -83,6 +83,15 @@ CONTROLS = {
         "Accept all", "Finish the filled proposals in one step of undo; the others go."
     ),
     "discard": Control("Discard", "Drop all proposals."),
+    "resume": Control("Resume", "Take up earlier work on this image, with its undo steps."),
+    "save_session": Control(
+        "Save session…",
+        "Save clicks, objects and labels as a file of its own. Work is saved by itself beside "
+        "the image all the time; this is for keeping or sharing.",
+    ),
+    "load_session": Control("Load session…", "Take up the work of a session file on this image."),
+    "recent": Control("Recent", "Sessions that were worked on last; choose one to take it up."),
+    "saved": Control("Saved", "Whether your work is on the disk, or why it cannot be written."),
     "follow_backward": Control(
         "← Follow", "Follow the finished objects of this plane back to the first one."
     ),
@@ -109,6 +118,7 @@ SECTIONS = {
     "clicks": "Clicks",
     "objects": "Objects",
     "proposals": "Proposals",
+    "session": "Session",
     "frames": "Through time or depth",
 }
 """Titles of the dock's sections."""
@@ -151,6 +161,22 @@ MESSAGES = {
     "accepted": "{count} proposals accepted; Ctrl+Z takes them back",
     "rejected": "rejected; press F to look again without it",
     "no proposal here": "there is no proposal under the cursor",
+    "as it was": "as it was left",
+    "earlier work": "there is earlier work on this image: {words}; press Shift+R to resume it",
+    "resuming": "reading the session",
+    "resumed": "resumed: {words}",
+    "open elsewhere": "this image is open elsewhere, too ({holder}); what you do here is saved "
+    "in a file of its own",
+    "held": "{name} is open elsewhere; close it there first",
+    "other image": "{name} is of an image of {there}; this one has {here}",
+    "saved": "all is saved",
+    "not yet": "nothing to save yet",
+    "not saved": "NOT SAVED: {reason}",
+    "save a session": "Save session",
+    "load a session": "Load session",
+    "session files": "Sessions",
+    "session saved": "saved as {name}",
+    "open its image": "open the image of {name} first",
     "following": "following the objects",
     "followed": "frame {frame} · {rate:.1f} frames/s · Esc stops",
     "followed all": "{count} frames followed; Ctrl+Z takes them back",
@@ -225,3 +251,28 @@ def describe_obeyed(obeyed: tuple[bool, ...]) -> str:
     if not missed:
         return "every click obeyed"
     return f"{missed} of {len(obeyed)} clicks not obeyed"
+
+
+def describe_session(objects: int, clicks: int, age: float | None = None) -> str:
+    """Such as ``12 objects, 40 clicks, 3 hours ago``; the age is in seconds."""
+    parts = [_counted(objects, "object"), _counted(clicks, "click")]
+    return ", ".join(parts if age is None else [*parts, describe_age(age)])
+
+
+def describe_age(seconds: float) -> str:
+    """Such as ``3 hours ago``; a clock that was set back makes it ``just now``."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return f"{_counted(int(seconds // length), unit)} ago"
+    return "just now"
+
+
+def describe_saved(begun: bool, problem: str) -> str:
+    """Whether the work is on the disk."""
+    if problem:
+        return MESSAGES["not saved"].format(reason=problem)
+    return MESSAGES["saved" if begun else "not yet"]
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from napari_brs.masks import Mask
 from napari_brs.plugin.state import FrameMark
-from napari_brs.session import Position
+from napari_brs.session import Position, Track
 
 DOUBTFUL = 0.7
 """Confidence below which a frame is marked; `propagation.confidence` says what it means."""
@@ -41,14 +41,6 @@ class Run:
     until: Mapping[int, Mask] = field(default_factory=dict)
 
 
-@dataclass
-class Track:
-    """One object: its keyframes, and frame -> confidence of what was found."""
-
-    keyframes: set[int] = field(default_factory=set)
-    confidence: dict[int, float] = field(default_factory=dict)
-
-
 class Tracks:
     """Those of the objects of an image along one axis.
 
@@ -72,9 +64,7 @@ class Tracks:
 
     def set_keyframe(self, label: int, frame: int) -> None:
         """Know that a person vouches for an object in a frame."""
-        track = self._of.setdefault(label, Track())
-        track.keyframes.add(frame)
-        track.confidence.pop(frame, None)
+        self._of.setdefault(label, Track()).set_keyframe(frame)
         self._mark(frame)
 
     def note(self, frame: int, confidence: Mapping[int, float]) -> None:
@@ -82,6 +72,30 @@ class Tracks:
         for label, value in confidence.items():
             self._of.setdefault(label, Track()).confidence[frame] = value
         self._mark(frame)
+
+    def at(self, frame: int) -> dict[int, Track]:
+        """What is known of the objects in one frame, by id."""
+        return {
+            label: Track(
+                track.keyframes & {frame},
+                {frame: track.confidence[frame]} if frame in track.confidence else {},
+            )
+            for label, track in self._of.items()
+            if frame in track.keyframes or frame in track.confidence
+        }
+
+    def copies(self) -> dict[int, Track]:
+        """All that is known of the objects now, by id."""
+        return {
+            label: Track(set(track.keyframes), dict(track.confidence))
+            for label, track in self._of.items()
+        }
+
+    def put(self, tracks: Mapping[int, Track]) -> None:
+        """Know what was known of objects before, and nothing else."""
+        self._of = dict(tracks)
+        for frame in range(self.count):
+            self._mark(frame)
 
     def was_followed(self, label: int, frame: int) -> bool:
         """Whether an object in a frame is what following found."""
@@ -147,3 +161,21 @@ class Tracks:
         if step > 0:
             return min(ahead, default=self.count)
         return max(ahead, default=-1)
+
+
+class AxisTracks(dict[int, Tracks]):
+    """Axis -> `Tracks` along it, made when they are asked for.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image, without colours.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self._shape = shape
+
+    def __missing__(self, axis: int) -> Tracks:
+        self[axis] = Tracks(axis, self._shape[axis])
+        return self[axis]

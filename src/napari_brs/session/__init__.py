@@ -3,6 +3,7 @@
 from napari_brs.session.history import UNDO_LIMIT, Change, History
 from napari_brs.session.session import Session
 from napari_brs.session.states import ObjectState, PlaneState, Position, State
+from napari_brs.session.tracks import Track
 
 __all__ = [
     "UNDO_LIMIT",
@@ -13,4 +14,5 @@ __all__ = [
     "Position",
     "Session",
     "State",
+    "Track",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from napari_brs.plugin.layers.steps import changed_plane, written_between
 from napari_brs.plugin.predictions import Predictions
 from napari_brs.plugin.size_hint import NEAR, lengths_of
 from napari_brs.plugin.text import MESSAGES
+from napari_brs.plugin.tracks import AxisTracks
 from napari_brs.session import ObjectState, Position, Session
 
 
@@ -46,15 +48,21 @@ class Workspace(LayerSet):
     session : Session
     predictions : Predictions
         What the models made of its clicks.
+    tracks : AxisTracks
+        Of the objects that were followed.
     model : str
         Name of the model whose masks are shown.
+    saved_at : Path or None
+        Where it was saved when the dock was closed.
     """
 
     def __init__(self, image: Image) -> None:
         super().__init__(image)
         self.session = Session(spatial_shape(image))
         self.predictions = Predictions()
+        self.tracks = AxisTracks(self.session.shape)
         self.model = ""
+        self.saved_at: Path | None = None
 
     @property
     def used(self) -> bool:
